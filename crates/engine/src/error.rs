@@ -1,0 +1,113 @@
+//! Our own failures. They never look like a program's end.
+
+use std::time::Duration;
+
+use crate::limits::LimitError;
+
+/// Whose fault a failure is; a door maps it to its status codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The request can never work: HTTP 4xx.
+    Caller,
+    /// Too busy now: HTTP 429 or 503.
+    Capacity,
+    /// The host failed: HTTP 500.
+    Host,
+}
+
+/// Why an execution has no outcome.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExecutionError {
+    /// A limit that cannot work.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The source is longer than its limit.
+    #[error("the source has {bytes} bytes, but the limit is {limit}")]
+    SourceTooLong {
+        /// Its length.
+        bytes: u64,
+        /// `source_bytes`.
+        limit: u64,
+    },
+    /// An input file that cannot be placed.
+    #[error("input file name {name:?} must be one plain name without `/`, control characters, `.` or `..`")]
+    FileName {
+        /// The name as given.
+        name: String,
+    },
+    /// Input files that do not fit into the workdir.
+    #[error("the input files have {bytes} bytes, but the workdir holds {limit}")]
+    FilesTooLarge {
+        /// Their sum.
+        bytes: u64,
+        /// `workdir_bytes`.
+        limit: u64,
+    },
+    /// No sandbox became free in time.
+    #[error("no sandbox became free within {waited:?}; try again later")]
+    Saturated {
+        /// How long the request waited.
+        waited: Duration,
+    },
+    /// One isolation step failed, so nothing was started.
+    #[error("the sandbox could not be set up: {step}: {reason}")]
+    Confine {
+        /// The step's name.
+        step: String,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// A process of ours died under the execution.
+    #[error("{what} died while the execution was running; run it again")]
+    Lost {
+        /// `the zygote`, `the spawner` …
+        what: &'static str,
+    },
+    /// The engine is shutting down.
+    #[error("the engine is shutting down; run it again elsewhere")]
+    ShuttingDown,
+    /// A host operation failed.
+    #[error("cannot {operation}: {reason}")]
+    Host {
+        /// What we were doing.
+        operation: String,
+        /// What the kernel said.
+        reason: String,
+    },
+}
+
+impl ExecutionError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Limit(_) | Self::SourceTooLong { .. } | Self::FileName { .. } | Self::FilesTooLarge { .. } => {
+                Fault::Caller
+            }
+            Self::Saturated { .. } | Self::ShuttingDown => Fault::Capacity,
+            Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
+        }
+    }
+
+    /// Whether the same request may succeed when sent again.
+    #[must_use]
+    pub fn retryable(&self) -> bool {
+        self.fault() != Fault::Caller
+    }
+
+    /// The stable code callers see.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Limit(_) => "bad_limit",
+            Self::SourceTooLong { .. } => "source_too_long",
+            Self::FileName { .. } => "bad_file_name",
+            Self::FilesTooLarge { .. } => "files_too_large",
+            Self::Saturated { .. } => "saturated",
+            Self::Confine { .. } => "confine_failed",
+            Self::Lost { .. } => "execution_lost",
+            Self::ShuttingDown => "shutting_down",
+            Self::Host { .. } => "host_error",
+        }
+    }
+}

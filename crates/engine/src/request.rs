@@ -1,0 +1,64 @@
+//! What a caller asks for. Every door converts its wire request into this one type.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+
+use crate::limits::LimitOverrides;
+
+/// One source text to run, with everything it may see.
+#[derive(Debug, Clone, Default)]
+pub struct ExecutionRequest {
+    /// The program, already decoded: coding cookies in it have no effect.
+    pub source: String,
+    /// Bytes on standard input; `None` is `/dev/null`.
+    pub stdin: Option<Bytes>,
+    /// `sys.argv[1:]`.
+    pub args: Vec<String>,
+    /// Files placed into `/code/input` before the program starts.
+    pub files: Vec<InputFile>,
+    /// Limits the caller wants tightened. Anything absent has the server's default.
+    pub limits: LimitOverrides,
+    /// Top-level names the source imports; they choose the preload. Filled by `stepflow-python`.
+    pub imports: BTreeSet<String>,
+}
+
+/// A file the guest finds in `/code/input`.
+#[derive(Debug, Clone)]
+pub struct InputFile {
+    /// One path component: no `/`, no NUL, not `.` or `..`, at most 255 bytes.
+    pub name: String,
+    /// The exact bytes.
+    pub content: Bytes,
+}
+
+impl InputFile {
+    /// Whether `name` can be one file directly in `/code/input`.
+    ///
+    /// Source: security/REPORT.md, section 8 (names).
+    #[must_use]
+    pub fn is_valid_name(name: &str) -> bool {
+        let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        !name.is_empty()
+            && name.len() <= 255
+            && name != "."
+            && name != ".."
+            && !name.chars().any(|c| c == '/' || c.is_control() || bidi(c))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InputFile;
+
+    #[test]
+    fn only_single_visible_components_are_file_names() {
+        for good in ["data.csv", "数据.csv", "-rf", ".hidden", "a b"] {
+            assert!(InputFile::is_valid_name(good), "{good:?}");
+        }
+        let long = "x".repeat(256);
+        for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\0b", "a\nb", "a\u{202e}b", &long] {
+            assert!(!InputFile::is_valid_name(bad), "{bad:?}");
+        }
+    }
+}

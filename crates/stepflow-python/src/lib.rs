@@ -1,0 +1,14 @@
+//! The Python tool library of seed 003: every door calls it and nothing below it.
+
+pub mod errors;
+pub mod executor;
+
+pub use engine::{
+    Artifact, Event, Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest,
+    Fault, Finding, InputFile, LimitOverrides, LimitPolicy, Limits, Outcome, Usage,
+};
+pub use errors::PythonError;
+pub use executor::{
+    ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonException,
+    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
+};

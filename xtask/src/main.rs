@@ -1,0 +1,2 @@
+//! The project's recipes.
+fn main() {}
