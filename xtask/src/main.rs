@@ -1,2 +1,74 @@
-//! The project's recipes.
-fn main() {}
+//! The project's recipes: `cargo xtask check | test | escapes | acceptance | tidy`.
+//!
+//! Every recipe prints what it does and ends with the tally of what passed, failed and was
+//! skipped; it exits with 1 if anything failed.
+
+mod acceptance;
+mod corpus;
+mod escapes;
+mod http;
+mod judge;
+mod recipes;
+mod serve;
+mod tally;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::tally::Tally;
+
+const USAGE: &str = "\
+cargo xtask RECIPE
+
+  check       format, clippy, tidy, guest tests
+  test        everything: check, release build, all tests, escapes
+  escapes     runs tests/escapes through the release binary, as root and as an ordinary user
+  acceptance  heavy: escapes, kills at random moments, soak
+  tidy        the rules of the house that no lint knows";
+
+fn main() -> ExitCode {
+    let recipe = std::env::args().nth(1).unwrap_or_default();
+    match run(&recipe) {
+        Ok(tally) => {
+            say(&tally.to_string());
+            if tally.failed == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(error) => {
+            say(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(recipe: &str) -> Result<Tally> {
+    let root = root()?;
+    match recipe {
+        "check" => recipes::check(&root),
+        "test" => recipes::test(&root),
+        "escapes" => escapes::run(&root),
+        "acceptance" => acceptance::run(&root),
+        "tidy" => tidy::run(&root),
+        _ => bail!("no such recipe `{recipe}`\n\n{USAGE}"),
+    }
+}
+
+/// The root of the workspace, wherever the recipe was called from.
+fn root() -> Result<PathBuf> {
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").context("call this as `cargo xtask`")?;
+    let root = PathBuf::from(manifest).join("..");
+    root.canonicalize()
+        .with_context(|| format!("cannot find {}", root.display()))
+}
+
+/// Prints one line for the person who called the recipe.
+#[expect(clippy::print_stdout, reason = "a recipe talks to its caller")]
+fn say(text: &str) {
+    println!("{text}");
+}

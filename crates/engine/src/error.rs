@@ -74,6 +74,16 @@ pub enum ExecutionError {
         /// What the kernel said.
         reason: String,
     },
+    /// A server on this host that runs executions for us answered with an error.
+    #[error("{message}")]
+    Remote {
+        /// Its stable code.
+        code: &'static str,
+        /// Its sentence.
+        message: String,
+        /// Whose fault it said it was.
+        fault: Fault,
+    },
 }
 
 impl ExecutionError {
@@ -86,6 +96,7 @@ impl ExecutionError {
             }
             Self::Saturated { .. } | Self::ShuttingDown => Fault::Capacity,
             Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
+            Self::Remote { fault, .. } => *fault,
         }
     }
 
@@ -108,6 +119,7 @@ impl ExecutionError {
             Self::Lost { .. } => "execution_lost",
             Self::ShuttingDown => "shutting_down",
             Self::Host { .. } => "host_error",
+            Self::Remote { code, .. } => code,
         }
     }
 }

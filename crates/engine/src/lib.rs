@@ -3,20 +3,40 @@
 //! The engine never parses Python. It takes an [`ExecutionRequest`], gives back an [`Execution`]
 //! (a bounded stream of [`Event`]s) and decides from host facts alone how it ended.
 
+mod capture;
+mod channel;
+mod collect;
+pub mod engine;
+pub mod environment;
 pub mod error;
+mod evidence;
 pub mod execution;
+pub mod isolation;
+pub mod kit;
+mod lease;
 pub mod limits;
 pub mod outcome;
+pub mod preload;
+mod process;
 pub mod request;
+mod root;
+mod sample;
+mod slot;
+mod spawner;
+pub mod start;
+mod store;
+mod supervise;
+mod zygote;
 
+pub use engine::{Engine, EngineConfig};
+pub use environment::{Environment, Interpreter};
 pub use error::{ExecutionError, Fault};
 pub use execution::{Event, Execution, ExecutionId, ExecutionReport, Stream};
+pub use isolation::{Isolation, Layer, LayerState, Tier};
 pub use limits::{LimitError, LimitOverrides, LimitPolicy, Limits, Usage};
 pub use outcome::{
     Artifact, CapturedOutput, Exception, ExitStatus, Finding, Frame, Limit, Outcome,
     SkippedArtifact, Span, Value,
 };
 pub use request::{ExecutionRequest, InputFile};
-
-pub mod isolation;
-pub use isolation::{Isolation, Layer, LayerState};
+pub use start::{StartEngineError, inspect};

@@ -7,6 +7,10 @@ pub use engine::{
     Artifact, Event, Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest,
     Fault, Finding, InputFile, LimitOverrides, LimitPolicy, Limits, Outcome, Usage,
 };
+pub use engine::{
+    CapturedOutput, Exception, ExitStatus, Frame, Isolation, Layer, LayerState, Limit, LimitError,
+    SkippedArtifact, Span, Stream as OutputStream, Value,
+};
 pub use errors::PythonError;
 pub use executor::{
     ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonException,

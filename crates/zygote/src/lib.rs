@@ -1,1 +1,158 @@
-//! Being written.
+//! Loaded into CPython by `guest/zygote.py` through `ctypes.PyDLL`: the native fork loop.
+//!
+//! From [`hognose_serve`] on the zygote runs no Python. Each child is confined by
+//! [`sandbox::confine::confine`] before it runs any. The one secret of a child, the nonce that
+//! opens a true report, lives in this library's memory and in no Python object.
+#![expect(unsafe_code, reason = "a C interface called by CPython, and calls back into CPython")]
+
+use std::ffi::{CStr, c_void};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
+
+use sandbox::confine::{self, Descriptors, Failure};
+use sandbox::control::{ForkReply, ForkRequest, Plain, step};
+use sandbox::plan::{CONFINE_PLAN_PATH, ConfinePlan};
+use sandbox::sys::process::{ForkOptions, Forked};
+use sandbox::sys::{self, fd, process, socket};
+
+/// The control socket's number, given by the launcher.
+const CONTROL: i32 = 3;
+/// The report pipe's number in a child, given by `confine`.
+const REPORT: i32 = 3;
+/// Status of a child that could not be confined, and of a zygote that could not serve.
+const FAILED: i32 = 71;
+
+static NONCE: OnceLock<[u8; 32]> = OnceLock::new();
+
+/// Serves fork requests on descriptor 3 until the supervisor is gone; then the process ends.
+///
+/// Returns 0 in every confined child, where the caller goes on with the runner. Must be called
+/// with the GIL held (`PyDLL`) and one thread. Failures are one line on stderr and status 71.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_serve() -> i32 {
+    match prepare().and_then(|ready| serve(&ready)) {
+        Ok(()) => 0,
+        Err(error) => {
+            let _ = io::Write::write_all(&mut io::stderr(), format!("hognose: the zygote cannot serve: {error}\n").as_bytes());
+            process::exit(FAILED)
+        }
+    }
+}
+
+/// Writes the one report of this child: nonce, `u32` little-endian length, the JSON.
+///
+/// Returns 0, or -1 when it could not be written whole.
+///
+/// # Safety
+/// `json` points to `length` readable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hognose_report(json: *const u8, length: usize) -> i32 {
+    // SAFETY: the caller's contract.
+    let json = unsafe { std::slice::from_raw_parts(json, length) };
+    let written = (|| {
+        let nonce = NONCE.get().ok_or(io::ErrorKind::NotConnected)?;
+        let length = u32::try_from(json.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let pipe = std::mem::ManuallyDrop::new(fd::adopt(REPORT)?);
+        fd::write_all(pipe.as_fd(), nonce)?;
+        fd::write_all(pipe.as_fd(), &length.to_le_bytes())?;
+        fd::write_all(pipe.as_fd(), json)
+    })();
+    if written.is_ok() { 0 } else { -1 }
+}
+
+/// What the loop needs, made while files may still be opened and memory allocated.
+struct Ready {
+    control: OwnedFd,
+    plan: ConfinePlan,
+    tid_address: u64,
+    after_fork: extern "C" fn(),
+}
+
+fn prepare() -> io::Result<Ready> {
+    let plan = ConfinePlan::decode(&std::fs::read(CONFINE_PLAN_PATH)?)?;
+    let before_fork = interpreter_function(c"PyOS_BeforeFork")?;
+    let after_fork = interpreter_function(c"PyOS_AfterFork_Child")?;
+    let ready = Ready { control: fd::adopt(CONTROL)?, plan, tid_address: process::tid_address()?, after_fork };
+    process::set_dumpable(false)?;
+    process::install_filter(&ready.plan.zygote_filter)?;
+    // Once, here: children inherit the import lock it takes and release it in AfterFork; CPython
+    // 3.13 aborts without. No Python runs in the zygote from here on.
+    before_fork();
+    Ok(ready)
+}
+
+/// A function of the interpreter this library was loaded into.
+fn interpreter_function(name: &CStr) -> io::Result<extern "C" fn()> {
+    // SAFETY: RTLD_DEFAULT searches the process; the name is NUL-terminated.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    if address.is_null() {
+        return Err(io::Error::other(format!("this interpreter has no {}", name.to_string_lossy())));
+    }
+    // SAFETY: both names asked for are `void f(void)` in every CPython from 3.7 on.
+    Ok(unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(address) })
+}
+
+/// The loop. Returns only in a confined child.
+fn serve(ready: &Ready) -> io::Result<()> {
+    reply(ready, ForkReply { threads: 1, ..ForkReply::zeroed() })?;
+    let mut request = ForkRequest::zeroed();
+    loop {
+        let Some(received) = socket::receive(ready.control.as_fd(), request.bytes_mut())? else {
+            process::exit(0);
+        };
+        match fork(ready, &request, received) {
+            Ok(Side::Child) => return Ok(()),
+            Ok(Side::Parent(pid)) => reply(ready, ForkReply { pid, ..ForkReply::zeroed() })?,
+            Err(Failure { step, errno }) => reply(ready, ForkReply { errno, step, ..ForkReply::zeroed() })?,
+        }
+    }
+}
+
+fn reply(ready: &Ready, reply: ForkReply) -> io::Result<()> {
+    socket::send(ready.control.as_fd(), reply.bytes(), &[])
+}
+
+enum Side {
+    Child,
+    Parent(i32),
+}
+
+fn fork(ready: &Ready, request: &ForkRequest, mut received: socket::Received) -> Result<Side, Failure> {
+    let at = |step, error: &io::Error| Failure { step, errno: sys::errno_of(error) };
+    let namespace = received.take().map_err(|error| at(step::MESSAGE, &error))?;
+    let descriptors = take_descriptors(request, &mut received).map_err(|error| at(step::MESSAGE, &error))?;
+    process::enter(namespace.as_fd(), libc::CLONE_NEWPID).map_err(|error| at(step::PID_NAMESPACE, &error))?;
+    let options = ForkOptions {
+        namespaces: libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS,
+        sibling: true,
+        tid_address: ready.tid_address,
+    };
+    match process::fork_with(options).map_err(|error| at(step::FORK, &error))? {
+        Forked::Parent { pid, .. } => Ok(Side::Parent(pid)),
+        Forked::Child => {
+            drop(namespace);
+            if confine::confine(&ready.plan, request, descriptors).is_err() || NONCE.set(request.nonce).is_err() {
+                process::exit(FAILED);
+            }
+            (ready.after_fork)();
+            Ok(Side::Child)
+        }
+    }
+}
+
+fn take_descriptors(request: &ForkRequest, received: &mut socket::Received) -> io::Result<Descriptors> {
+    let mut descriptors = Descriptors {
+        stdin: received.take()?,
+        stdout: received.take()?,
+        stderr: received.take()?,
+        report: received.take()?,
+        request: received.take()?,
+        status: received.take()?,
+        procs: [None, None, None],
+    };
+    for slot in descriptors.procs.iter_mut().take(request.procs as usize) {
+        *slot = Some(received.take()?);
+    }
+    Ok(descriptors)
+}

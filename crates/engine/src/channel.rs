@@ -1,0 +1,58 @@
+//! Request and answer over a SEQPACKET socket to a process of the kit, without blocking a worker.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use sandbox::control::Plain;
+use sandbox::sys::{fd, socket};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::Mutex;
+
+/// One peer; calls are answered in order, so one is under way at a time.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    socket: Mutex<AsyncFd<OwnedFd>>,
+}
+
+impl Channel {
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        fd::set_nonblocking(socket.as_fd())?;
+        Ok(Self { socket: Mutex::new(AsyncFd::register(socket)?) })
+    }
+
+    /// Sends a request with descriptors and waits for its answer.
+    ///
+    /// Errors: `BrokenPipe` when the peer is gone.
+    pub(crate) async fn call<A: Plain>(
+        &self,
+        request: &impl Plain,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<(A, socket::Received)> {
+        let peer = self.socket.lock().await;
+        loop {
+            match socket::send(peer.as_fd(), request.bytes(), descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => peer.writable().await?.clear_ready(),
+                sent => break sent?,
+            }
+        }
+        receive(&peer).await
+    }
+
+    /// Waits for a message nobody asked for, such as a zygote's first.
+    pub(crate) async fn receive<A: Plain>(&self) -> io::Result<(A, socket::Received)> {
+        receive(&*self.socket.lock().await).await
+    }
+}
+
+async fn receive<A: Plain>(peer: &AsyncFd<OwnedFd>) -> io::Result<(A, socket::Received)> {
+    let mut answer = A::zeroed();
+    loop {
+        let mut ready = peer.readable().await?;
+        match socket::receive(peer.as_fd(), answer.bytes_mut()) {
+            Ok(Some(received)) => return Ok((answer, received)),
+            Ok(None) => return Err(io::ErrorKind::BrokenPipe.into()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! An environment as the engine needs it: an interpreter and a tree of packages on disk.
+
+use std::path::PathBuf;
+
+/// A base interpreter of the host, resolved by asking it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Major, minor, micro.
+    pub version: (u8, u8, u8),
+    /// The real program, no shim and no link.
+    pub executable: PathBuf,
+    /// Its installation prefix.
+    pub prefix: PathBuf,
+    /// Its standard library, the folder `lib/pythonX.Y`.
+    pub stdlib: PathBuf,
+    /// Shared objects outside the loader's own folders that it needs, such as `libpython`.
+    pub libraries: Vec<PathBuf>,
+}
+
+impl Interpreter {
+    /// `pythonX.Y`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("python{}.{}", self.version.0, self.version.1)
+    }
+
+    /// `X.Y.Z`.
+    #[must_use]
+    pub fn version_text(&self) -> String {
+        format!("{}.{}.{}", self.version.0, self.version.1, self.version.2)
+    }
+}
+
+/// An interpreter plus locked packages, named by digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Lower-case hexadecimal SHA-256 of lock, interpreter and layout version.
+    pub digest: String,
+    /// The tree that appears as `/environment`.
+    pub root: PathBuf,
+    /// The interpreter that appears as `/python`.
+    pub interpreter: Interpreter,
+    /// (normalised name, version), sorted.
+    pub packages: Vec<(String, String)>,
+}

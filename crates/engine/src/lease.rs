@@ -1,0 +1,203 @@
+//! One confined child, ready to be given a program. Dropping it kills its whole tree.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use sandbox::control::{ChildStatus, ForkRequest, Plain, step};
+use sandbox::sys::{fd, socket};
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
+
+use crate::error::ExecutionError;
+use crate::limits::Limits;
+use crate::process::Watched;
+use crate::slot::Slot;
+use crate::spawner::{Spawner, host};
+use crate::zygote::Zygote;
+
+/// How long a child may take to confine itself.
+const CONFINE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A confined child that waits for its lease header.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// The child.
+    pub(crate) child: Watched,
+    /// Its number on the host.
+    pub(crate) pid: i32,
+    /// Pid 1 of its namespace.
+    pub(crate) init: Watched,
+    /// Pid 1's number on the host.
+    pub(crate) init_pid: i32,
+    /// As long as this is open, the tree lives.
+    pub(crate) lifeline: Lifeline,
+    /// Its standard input, for the supervisor to write; `None` when it reads `/dev/null`.
+    pub(crate) stdin: Option<pipe::Sender>,
+    /// Its standard output.
+    pub(crate) stdout: pipe::Receiver,
+    /// Its standard error.
+    pub(crate) stderr: pipe::Receiver,
+    /// Its report.
+    pub(crate) report: pipe::Receiver,
+    /// Lease header and request go here.
+    pub(crate) request: pipe::Sender,
+    /// The output folder, opened before any user code.
+    pub(crate) output: OwnedFd,
+    /// Size of that folder while it is empty.
+    pub(crate) empty_size: i64,
+    /// Opens a true report.
+    pub(crate) nonce: [u8; 32],
+}
+
+/// The write end of an init's pipe. Closing it kills the namespace.
+#[derive(Debug)]
+pub(crate) struct Lifeline(Option<OwnedFd>);
+
+impl Lifeline {
+    /// Kills the tree; what it wrote before stays readable.
+    pub(crate) fn cut(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Forks and confines a child of `zygote` in `slot`.
+///
+/// Errors: `Confine` names the layer that failed; nothing of the child is left then.
+pub(crate) async fn ready(
+    spawner: &Spawner,
+    zygote: &Zygote,
+    slot: &Slot,
+    limits: &Limits,
+    wants_stdin: bool,
+) -> Result<Ready, ExecutionError> {
+    let pipes = Pipes::make(wants_stdin).map_err(|error| host("make the child's pipes", &error))?;
+    let (lifeline_end, lifeline) = fd::pipe().map_err(|error| host("make a pipe", &error))?;
+    let (init, init_pid, namespace) = spawner.init(lifeline_end.as_fd()).await?;
+    drop(lifeline_end);
+    let lifeline = Lifeline(Some(lifeline));
+    let nonce = random_nonce().map_err(|error| host("read random bytes", &error))?;
+    let procs: Vec<BorrowedFd<'_>> = slot.procs().collect();
+    let request = ForkRequest {
+        uid: slot.uid,
+        processes: limits.processes,
+        workdir_bytes: limits.workdir_bytes,
+        workdir_inodes: limits.workdir_inodes,
+        // The zygote's own data is inherited and counted, so that is allowed on top.
+        data_bytes: if slot.has_cgroups() { 0 } else { limits.memory_bytes + PRELOAD_DATA_BYTES },
+        nonce,
+        procs: u32::try_from(procs.len()).unwrap_or(0),
+        reserved: 0,
+    };
+    let (status, their_status) = socket::pair().map_err(|error| host("make a socket pair", &error))?;
+    let mut descriptors = vec![namespace.as_fd()];
+    descriptors.extend(pipes.theirs());
+    descriptors.push(their_status.as_fd());
+    descriptors.extend(procs);
+    let (child, pid) = zygote.fork(&request, &descriptors).await?;
+    drop(descriptors);
+    drop(their_status);
+    let ours = pipes.into_ours().map_err(|error| host("watch the child's pipes", &error))?;
+    let child = Watched::new(child).map_err(|error| host("watch the child", &error))?;
+    let output = confined(status).await?;
+    let empty_size = fd::stat(output.as_fd()).map_err(|error| host("look at the output folder", &error))?.st_size;
+    Ok(Ready {
+        child,
+        pid,
+        init,
+        init_pid,
+        lifeline,
+        stdin: ours.0,
+        stdout: ours.1,
+        stderr: ours.2,
+        report: ours.3,
+        request: ours.4,
+        output,
+        empty_size,
+        nonce,
+    })
+}
+
+/// Private data of a zygote with the full preload, rounded up. Source: `VmData` of such a zygote.
+const PRELOAD_DATA_BYTES: u64 = 512 << 20;
+
+struct Pipes {
+    stdin: (OwnedFd, Option<OwnedFd>),
+    stdout: (OwnedFd, OwnedFd),
+    stderr: (OwnedFd, OwnedFd),
+    report: (OwnedFd, OwnedFd),
+    request: (OwnedFd, OwnedFd),
+}
+
+type Ours = (Option<pipe::Sender>, pipe::Receiver, pipe::Receiver, pipe::Receiver, pipe::Sender);
+
+impl Pipes {
+    fn make(wants_stdin: bool) -> io::Result<Self> {
+        let stdin = if wants_stdin {
+            let (theirs, ours) = fd::pipe()?;
+            (theirs, Some(ours))
+        } else {
+            (OwnedFd::from(std::fs::File::open("/dev/null")?), None)
+        };
+        Ok(Self { stdin, stdout: fd::pipe()?, stderr: fd::pipe()?, report: fd::pipe()?, request: fd::pipe()? })
+    }
+
+    /// The child's ends, in the order of `ForkRequest`.
+    fn theirs(&self) -> [BorrowedFd<'_>; 5] {
+        [self.stdin.0.as_fd(), self.stdout.1.as_fd(), self.stderr.1.as_fd(), self.report.1.as_fd(), self.request.0.as_fd()]
+    }
+
+    /// Closes the child's ends here, so that its death is an end of file.
+    fn into_ours(self) -> io::Result<Ours> {
+        Ok((
+            self.stdin.1.map(pipe::Sender::from_owned_fd).transpose()?,
+            pipe::Receiver::from_owned_fd(self.stdout.0)?,
+            pipe::Receiver::from_owned_fd(self.stderr.0)?,
+            pipe::Receiver::from_owned_fd(self.report.0)?,
+            pipe::Sender::from_owned_fd(self.request.1)?,
+        ))
+    }
+}
+
+fn random_nonce() -> io::Result<[u8; 32]> {
+    let mut nonce = [0; 32];
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut nonce)?;
+    Ok(nonce)
+}
+
+/// Waits until the child says that every step is done; returns its output folder.
+async fn confined(status: OwnedFd) -> Result<OwnedFd, ExecutionError> {
+    let failed = |step: u32, reason: String| ExecutionError::Confine { step: step::name(step).into(), reason };
+    fd::set_nonblocking(status.as_fd()).map_err(|error| host("watch the child's status", &error))?;
+    let status = AsyncFd::register(status).map_err(|error| host("watch the child's status", &error))?;
+    let mut output = None;
+    let waiting = async {
+        loop {
+            let (told, mut received) = message(&status).await?;
+            if told.errno != 0 {
+                return Err(failed(told.step, io::Error::from_raw_os_error(told.errno).to_string()));
+            }
+            if let Ok(folder) = received.take() {
+                output = Some(folder);
+            }
+            if told.step == step::READY {
+                return output.take().ok_or_else(|| failed(step::READY, "no output folder came along".into()));
+            }
+        }
+    };
+    tokio::time::timeout(CONFINE_TIMEOUT, waiting)
+        .await
+        .unwrap_or_else(|_| Err(failed(step::READY, format!("not confined after {CONFINE_TIMEOUT:?}"))))
+}
+
+async fn message(status: &AsyncFd<OwnedFd>) -> Result<(ChildStatus, socket::Received), ExecutionError> {
+    let mut told = ChildStatus::zeroed();
+    loop {
+        let mut ready = status.readable().await.map_err(|error| host("watch the child's status", &error))?;
+        match socket::receive(status.as_fd(), told.bytes_mut()) {
+            Ok(Some(received)) => return Ok((told, received)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+            Ok(None) | Err(_) => return Err(ExecutionError::Lost { what: "the child" }),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What a zygote's root looks like: the mount policy, the environment and the kit as one plan.
+//!
+//! Pure but for asking whether optional host paths exist. No host path is visible inside: trees
+//! that lie in somebody's home come through an overlay, single files as copies.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use sandbox::host::mounts::MountPolicy;
+use sandbox::plan::{CONFINE_PLAN_PATH, ConfinePlan, LaunchPlan, MountStep};
+
+use crate::environment::Environment;
+use crate::kit::Kit;
+use crate::preload::Preload;
+
+/// Empty folders of every root: mount points and places programs expect.
+const FOLDERS: [&str; 8] = ["/mnt", "/code", "/proc", "/guest", "/python/bin", "/python/lib", "/usr/lib", "/dev/shm"];
+
+/// The plan of one zygote.
+///
+/// Errors: `NotFound` names a required host path that is missing.
+pub(crate) fn plan(
+    policy: &MountPolicy,
+    environment: &Environment,
+    kit: &Kit,
+    preload: &Preload,
+    confine: &ConfinePlan,
+) -> io::Result<LaunchPlan> {
+    let mut root = Root::default();
+    for folder in FOLDERS {
+        root.folder(folder);
+    }
+    root.host_trees(policy)?;
+    root.interpreter(environment);
+    for (name, source) in kit.guest_files() {
+        root.push(MountStep::Copy { source: text(&source), path: format!("/{name}"), mode: 0o555 });
+    }
+    // Only the zygote's root reads it; a guest has another uid where there is more than one.
+    root.push(MountStep::File { path: CONFINE_PLAN_PATH.into(), content: confine.encode(), mode: 0o400 });
+    root.push(MountStep::Overlay { source: text(&environment.root), path: "/environment".into() });
+    // The zygote's own; every child covers them with its workdir.
+    root.push(MountStep::Tmpfs { path: "/tmp".into(), bytes: 64 << 20 });
+    root.push(MountStep::Tmpfs { path: "/dev/shm".into(), bytes: 16 << 20 });
+    root.push(MountStep::Proc { path: "/proc".into() });
+    Ok(LaunchPlan {
+        tier: confine.tier,
+        staging: text(&kit.staging()),
+        steps: root.steps,
+        arguments: ["/environment/bin/python3", "-I", "-B", "/guest/zygote.py", &preload.modules.join(",")]
+            .map(str::to_owned)
+            .to_vec(),
+        environment: ["PATH=/environment/bin:/usr/bin:/bin", "HOME=/code", "LANG=C.UTF-8", "TMPDIR=/tmp"]
+            .map(str::to_owned)
+            .to_vec(),
+    })
+}
+
+#[derive(Default)]
+struct Root {
+    steps: Vec<MountStep>,
+    made: BTreeSet<String>,
+}
+
+impl Root {
+    /// Makes a folder and those above it, once.
+    fn folder(&mut self, path: &str) {
+        if path.is_empty() || path == "/" || self.made.contains(path) {
+            return;
+        }
+        self.folder(parent(path));
+        self.made.insert(path.to_owned());
+        self.steps.push(MountStep::Directory { path: path.to_owned(), mode: 0o755 });
+    }
+
+    fn push(&mut self, step: MountStep) {
+        self.folder(parent(step.path()));
+        // A tmpfs or proc goes onto a folder; all others make their own place.
+        if matches!(step, MountStep::Tmpfs { .. } | MountStep::Proc { .. }) {
+            self.folder(step.path());
+        }
+        self.made.insert(step.path().to_owned());
+        self.steps.push(step);
+    }
+
+    fn host_trees(&mut self, policy: &MountPolicy) -> io::Result<()> {
+        for bind in &policy.binds {
+            match std::fs::canonicalize(&bind.path) {
+                Ok(source) => self.push(MountStep::Bind { source: text(&source), path: text(&bind.path) }),
+                Err(_) if bind.optional => {}
+                Err(error) => {
+                    return Err(io::Error::new(error.kind(), format!("`{}` is missing on this host", bind.path.display())));
+                }
+            }
+        }
+        for device in &policy.devices {
+            self.push(MountStep::Device { source: text(&device.path), path: text(&device.path) });
+        }
+        for file in &policy.files {
+            self.push(MountStep::File { path: text(&file.path), content: file.content.clone().into_bytes(), mode: 0o444 });
+        }
+        for link in &policy.symlinks {
+            // A link into a tree that this host does not have would dangle under its own name.
+            if !self.made.contains(&text(&link.path)) {
+                self.push(MountStep::Symlink { path: text(&link.path), target: text(&link.target) });
+            }
+        }
+        Ok(())
+    }
+
+    /// `/python`: the program, its standard library and the shared objects it brings along.
+    fn interpreter(&mut self, environment: &Environment) {
+        let python = &environment.interpreter;
+        let name = python.name();
+        let program = format!("/python/bin/{name}");
+        self.push(file_step(&python.executable, program));
+        self.push(tree_step(&python.stdlib, format!("/python/lib/{name}")));
+        for library in &python.libraries {
+            let Some(file) = library.file_name().and_then(|file| file.to_str()) else { continue };
+            // /usr/lib is our own folder in the root and one of the loader's default places.
+            let path = format!("/usr/lib/{file}");
+            if !self.made.contains(&path) {
+                self.push(file_step(library, path));
+            }
+        }
+    }
+}
+
+/// Trees of the distribution are bound; others would show a home in `/proc/self/mountinfo`.
+fn tree_step(source: &Path, path: String) -> MountStep {
+    if source.starts_with("/usr") {
+        MountStep::Bind { source: text(source), path }
+    } else {
+        MountStep::Overlay { source: text(source), path }
+    }
+}
+
+fn file_step(source: &Path, path: String) -> MountStep {
+    if source.starts_with("/usr") {
+        MountStep::Bind { source: text(source), path }
+    } else {
+        MountStep::Copy { source: text(source), path, mode: 0o555 }
+    }
+}
+
+fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(above, _)| above)
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn every_step_stands_after_its_parent_folder_and_no_home_is_bound() {
+        let policy = MountPolicy::embedded().unwrap();
+        let mut root = Root::default();
+        root.host_trees(&policy).unwrap();
+        root.interpreter(&Environment {
+            digest: "d".into(),
+            root: "/home/somebody/env".into(),
+            interpreter: crate::Interpreter {
+                version: (3, 11, 7),
+                executable: PathBuf::from("/home/somebody/bin/python3.11"),
+                prefix: PathBuf::from("/home/somebody"),
+                stdlib: PathBuf::from("/home/somebody/lib/python3.11"),
+                libraries: vec![PathBuf::from("/home/somebody/lib/libpython3.11.so.1.0")],
+            },
+            packages: vec![],
+        });
+        let mut seen = BTreeSet::from([String::new()]);
+        for step in &root.steps {
+            assert!(seen.contains(parent(step.path())), "{step:?} before its folder");
+            assert!(!matches!(step, MountStep::Bind { source, .. } if source.starts_with("/home")), "{step:?}");
+            seen.insert(step.path().to_owned());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! A slot: a uid and pooled cgroups, armed before an execution and read after it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use sandbox::control::CgroupFile;
+use sandbox::sys::fd;
+
+use crate::limits::Limits;
+use crate::spawner::NewSlot;
+
+/// Memory a dead execution may leave charged (page cache) before its slot is emptied first.
+const DIRTY_BYTES: u64 = 8 << 20;
+
+/// One slot of the pool.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) index: u32,
+    pub(crate) uid: u32,
+    files: [Option<OwnedFd>; CgroupFile::ALL.len()],
+    base: Counters,
+}
+
+/// What a slot's counters say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    /// CPU time of the tree.
+    pub(crate) cpu: Duration,
+    /// Largest charge of the tree.
+    pub(crate) memory_peak_bytes: u64,
+    /// Processes the kernel killed for memory.
+    pub(crate) oom_kills: u64,
+    /// Forks refused by the pids limit.
+    pub(crate) refused_forks: u64,
+}
+
+impl Slot {
+    pub(crate) fn new(made: NewSlot) -> Self {
+        let mut files = [const { None }; CgroupFile::ALL.len()];
+        for (file, descriptor) in made.files {
+            files[file as usize] = Some(descriptor);
+        }
+        Self { index: made.index, uid: made.uid, files, base: Counters::default() }
+    }
+
+    /// Whether cgroups bound the whole tree here.
+    pub(crate) fn has_cgroups(&self) -> bool {
+        self.file(CgroupFile::MemoryLimit).is_some()
+    }
+
+    fn file(&self, file: CgroupFile) -> Option<BorrowedFd<'_>> {
+        self.files[file as usize].as_ref().map(AsFd::as_fd)
+    }
+
+    /// The `cgroup.procs` a child joins.
+    pub(crate) fn procs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        [CgroupFile::ProcsMemory, CgroupFile::ProcsPids, CgroupFile::ProcsCpuacct].into_iter().filter_map(|file| self.file(file))
+    }
+
+    fn write(&self, file: CgroupFile, value: u64) -> io::Result<()> {
+        self.file(file).map_or(Ok(()), |fd| fd::write_at_start(fd, value.to_string().as_bytes()))
+    }
+
+    fn read(&self, file: CgroupFile) -> String {
+        let mut buffer = [0; 4096];
+        let count = self.file(file).and_then(|fd| fd::read_at_start(fd, &mut buffer).ok()).unwrap_or(0);
+        String::from_utf8_lossy(&buffer[..count]).into_owned()
+    }
+
+    /// Writes the limits and remembers the counters. Must be done before a child joins.
+    pub(crate) fn arm(&mut self, limits: &Limits) -> io::Result<()> {
+        // With swap accounting the joint limit may never be below the plain one, whichever of the
+        // two moves first.
+        if self.write(CgroupFile::MemoryLimit, limits.memory_bytes).is_err() {
+            self.write(CgroupFile::SwapLimit, limits.memory_bytes)?;
+            self.write(CgroupFile::MemoryLimit, limits.memory_bytes)?;
+        }
+        let is_v2 = self.file(CgroupFile::Kill).is_some();
+        self.write(CgroupFile::SwapLimit, if is_v2 { 0 } else { limits.memory_bytes })?;
+        self.write(CgroupFile::PidsLimit, limits.processes.into())?;
+        // v1 counters are set back; v2 ones only rise and are compared with their base.
+        let _ = self.write(CgroupFile::MemoryPeak, 0);
+        let _ = self.write(CgroupFile::CpuUsage, 0);
+        self.base = Counters::default();
+        self.base = Counters { memory_peak_bytes: 0, ..self.counters() };
+        Ok(())
+    }
+
+    /// What has happened since `arm`.
+    pub(crate) fn counters(&self) -> Counters {
+        let cpu = self.read(CgroupFile::CpuUsage);
+        let cpu = match cpu.trim().parse() {
+            Ok(nanos) => Duration::from_nanos(nanos),
+            Err(_) => Duration::from_micros(field(&cpu, "usage_usec")),
+        };
+        Counters {
+            cpu: cpu.saturating_sub(self.base.cpu),
+            memory_peak_bytes: self.read(CgroupFile::MemoryPeak).trim().parse().unwrap_or(0),
+            oom_kills: field(&self.read(CgroupFile::OomEvents), "oom_kill").saturating_sub(self.base.oom_kills),
+            refused_forks: field(&self.read(CgroupFile::PidsEvents), "max").saturating_sub(self.base.refused_forks),
+        }
+    }
+
+    /// Whether the next execution may use it: no memory of the last one is still charged.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.read(CgroupFile::MemoryUsage).trim().parse().unwrap_or(0) <= DIRTY_BYTES
+    }
+
+    /// Gives back memory that a dead execution left charged. Takes up to tens of milliseconds.
+    pub(crate) fn empty(&self) {
+        let _ = self.write(CgroupFile::MemoryReclaim, 0);
+    }
+}
+
+/// The number behind `name` in a file of `name number` lines; 0 where there is none.
+fn field(text: &str, name: &str) -> u64 {
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot_with(contents: &[(CgroupFile, &str)]) -> Slot {
+        let files = contents
+            .iter()
+            .map(|(file, content)| {
+                let mut named = tempfile::tempfile().unwrap();
+                io::Write::write_all(&mut named, content.as_bytes()).unwrap();
+                (*file, OwnedFd::from(named))
+            })
+            .collect();
+        Slot::new(NewSlot { index: 0, uid: 1, files })
+    }
+
+    #[test]
+    fn v1_and_v2_files_are_read_alike() {
+        let v1 = slot_with(&[
+            (CgroupFile::CpuUsage, "2500000\n"),
+            (CgroupFile::MemoryPeak, "77\n"),
+            (CgroupFile::OomEvents, "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+            (CgroupFile::PidsEvents, "max 4\n"),
+        ]);
+        let v2 = slot_with(&[
+            (CgroupFile::CpuUsage, "usage_usec 2500\nuser_usec 1\n"),
+            (CgroupFile::MemoryPeak, "77\n"),
+            (CgroupFile::OomEvents, "low 0\noom 9\noom_kill 3\n"),
+            (CgroupFile::PidsEvents, "max 4\n"),
+        ]);
+        let expected =
+            Counters { cpu: Duration::from_micros(2500), memory_peak_bytes: 77, oom_kills: 3, refused_forks: 4 };
+        assert_eq!((v1.counters(), v2.counters()), (expected, expected));
+    }
+
+    #[test]
+    fn a_slot_without_cgroups_measures_nothing_and_fails_nothing() {
+        let mut slot = slot_with(&[]);
+        slot.arm(&Limits::default()).unwrap();
+        assert!(!slot.has_cgroups() && slot.is_clean());
+        assert_eq!(slot.counters(), Counters::default());
+    }
+}

@@ -1,0 +1,157 @@
+//! Starting an engine: probe, refuse or go on, clean up after dead servers, start the spawner.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sandbox::host::block::{self, BLOCK_UIDS, Block};
+use sandbox::host::filter::{self};
+use sandbox::host::mounts::MountPolicy;
+use sandbox::host::policy::{FilterKind, SyscallPolicy};
+use sandbox::host::probe::{Probe, probe};
+use sandbox::host::syscall_numbers::Arch;
+use sandbox::host::cgroups;
+use sandbox::plan::{self, CgroupParents, ConfinePlan, SpawnerPlan};
+
+use crate::engine::EngineConfig;
+use crate::isolation::{self, Isolation, Tier};
+use crate::kit::Kit;
+use crate::preload::{self, Preload};
+use crate::root;
+use crate::spawner::Spawner;
+use crate::store::Store;
+
+/// Why an engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartEngineError {
+    /// A layer without which nothing is confined.
+    #[error("this host lacks {}", missing.join(" and "))]
+    Missing {
+        /// Each with its remedy.
+        missing: Vec<&'static str>,
+    },
+    /// The host's tier is below the one asked for.
+    #[error("this host offers the tier `{offered}`, but `{wanted}` is the least that may serve; see `hognose doctor`, or name `--min-tier {offered}`")]
+    Tier {
+        /// What it offers.
+        offered: Tier,
+        /// What was asked for.
+        wanted: Tier,
+    },
+    /// More slots than a block has uids.
+    #[error("{slots} executions at once are too many; ask for at most 250")]
+    Slots {
+        /// What was asked for.
+        slots: usize,
+    },
+    /// An embedded policy is wrong.
+    #[error("the embedded policy is unusable: {0}")]
+    Policy(String),
+    /// A host operation failed.
+    #[error("cannot {operation}")]
+    Host {
+        /// What we were doing.
+        operation: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What `Engine::start` puts together.
+pub(crate) struct Started {
+    pub(crate) isolation: Isolation,
+    pub(crate) block: Option<Block>,
+    pub(crate) spawner: Spawner,
+    pub(crate) preloads: Vec<Preload>,
+    pub(crate) store: Store,
+}
+
+/// Describes this host without starting anything.
+#[must_use]
+pub fn inspect() -> Isolation {
+    isolation::describe(&probe(), &cgroups::find())
+}
+
+pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineError> {
+    if config.slots == 0 || config.slots > 250 {
+        return Err(StartEngineError::Slots { slots: config.slots });
+    }
+    let found = probe();
+    let parents = cgroups::find();
+    let tier = isolation::tier_of(&found, &parents);
+    refuse_weaker(&found, tier, config.min_tier)?;
+    let kit = Kit::install(&config.state).map_err(at("write the kit into the state folder"))?;
+    let locks = lock_folder(&config.state);
+    let block = block::lease(&locks).map_err(at("lease a block of uids"))?;
+    cgroups::clean(&parents, &locks, &block.name);
+    let preloads = preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
+    let plan = spawner_plan(config, &found, tier, parents.clone(), &block, &kit, &preloads)?;
+    let spawner = Spawner::start(kit.spawner(), plan).await.map_err(at("start the spawner"))?;
+    let store = Store::open(config.state.join("artifacts").join(&block.name)).map_err(at("open the artifact folder"))?;
+    Ok(Started {
+        isolation: isolation::describe(&found, &parents),
+        block: Some(block),
+        spawner,
+        preloads,
+        store,
+    })
+}
+
+fn refuse_weaker(found: &Probe, tier: Tier, wanted: Tier) -> Result<(), StartEngineError> {
+    let missing = isolation::missing_essentials(found);
+    if !missing.is_empty() {
+        return Err(StartEngineError::Missing { missing });
+    }
+    if tier < wanted { Err(StartEngineError::Tier { offered: tier, wanted }) } else { Ok(()) }
+}
+
+fn spawner_plan(
+    config: &EngineConfig,
+    found: &Probe,
+    tier: Tier,
+    parents: CgroupParents,
+    block: &Block,
+    kit: &Kit,
+    preloads: &[Preload],
+) -> Result<SpawnerPlan, StartEngineError> {
+    let confine = confine_plan(found, tier)?;
+    let mounts = MountPolicy::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
+    let launches = preloads
+        .iter()
+        .map(|preload| root::plan(&mounts, &config.environment, kit, preload, &confine))
+        .collect::<io::Result<_>>()
+        .map_err(at("plan the guest's root"))?;
+    Ok(SpawnerPlan {
+        tier: confine.tier,
+        first_uid: block.first_uid,
+        slots: u32::try_from(config.slots).unwrap_or(BLOCK_UIDS - 6),
+        block: block.name.clone(),
+        cgroups: if tier == Tier::Full { parents } else { CgroupParents::None },
+        launches,
+    })
+}
+
+fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineError> {
+    let policy_error = |error: &dyn std::fmt::Display| StartEngineError::Policy(error.to_string());
+    let policy = SyscallPolicy::embedded().map_err(|error| policy_error(&error))?;
+    let arch = Arch::current().ok_or_else(|| StartEngineError::Policy("no system call table for this processor".into()))?;
+    let compile = |which| filter::compile(&policy, which, arch).map_err(|error| policy_error(&error));
+    Ok(ConfinePlan {
+        tier: match tier {
+            Tier::Full | Tier::Nested => plan::Tier::Full,
+            Tier::Rootless => plan::Tier::Rootless,
+        },
+        landlock_abi: found.landlock_abi,
+        zygote_filter: compile(FilterKind::Zygote)?,
+        child_filter: compile(FilterKind::Child)?,
+    })
+}
+
+/// Where locks of all servers of this host (or of this user) lie.
+fn lock_folder(state: &Path) -> PathBuf {
+    if sandbox::sys::identity::effective_uid() == 0 { PathBuf::from("/run/hognose") } else { state.join("locks") }
+}
+
+fn at(operation: &'static str) -> impl Fn(io::Error) -> StartEngineError {
+    move |source| StartEngineError::Host { operation: operation.to_owned(), source }
+}

@@ -1,0 +1,79 @@
+//! An engine with a bare environment, and what tests ask of it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use engine::{
+    Engine, EngineConfig, Environment, ExecutionReport, ExecutionRequest, Interpreter, LimitPolicy, Outcome, Tier,
+};
+use tempfile::TempDir;
+
+/// An engine with its own state folder, which goes with it.
+pub struct Bench {
+    pub engine: Engine,
+    _state: TempDir,
+}
+
+/// Starts an engine on the host's `python3`.
+pub async fn bench() -> Bench {
+    let state = tempfile::tempdir().unwrap();
+    let environment = bare_environment(&state.path().join("environment"));
+    let config = EngineConfig {
+        state: state.path().to_owned(),
+        environment,
+        limits: LimitPolicy::default(),
+        slots: 4,
+        min_tier: Tier::Rootless,
+    };
+    Bench { engine: Engine::start(config).await.unwrap(), _state: state }
+}
+
+impl Bench {
+    /// Runs a source with default limits.
+    pub async fn run(&self, source: &str) -> ExecutionReport {
+        self.run_request(ExecutionRequest { source: source.into(), ..Default::default() }).await
+    }
+
+    pub async fn run_request(&self, request: ExecutionRequest) -> ExecutionReport {
+        self.engine.execute(request).await.unwrap().finish().await.unwrap()
+    }
+
+    pub async fn outcome(&self, source: &str) -> Outcome {
+        self.run(source).await.outcome
+    }
+}
+
+/// Text of a report's standard output.
+pub fn stdout(report: &ExecutionReport) -> String {
+    report.stdout.text().0
+}
+
+fn bare_environment(root: &Path) -> Environment {
+    let interpreter = host_interpreter();
+    let name = interpreter.name();
+    std::fs::create_dir_all(root.join("bin")).unwrap();
+    std::fs::create_dir_all(root.join(format!("lib/{name}/site-packages"))).unwrap();
+    std::fs::write(root.join("pyvenv.cfg"), "home = /python/bin\ninclude-system-site-packages = false\n").unwrap();
+    std::os::unix::fs::symlink(format!("/python/bin/{name}"), root.join("bin/python3")).unwrap();
+    Environment { digest: "bare".into(), root: root.to_owned(), interpreter, packages: vec![] }
+}
+
+/// Asks the host's interpreter what it is.
+fn host_interpreter() -> Interpreter {
+    let script = "import sys,os,sysconfig as s\n\
+        print('.'.join(map(str,sys.version_info[:3])));print(os.path.realpath(sys.executable));print(sys.base_prefix)\n\
+        print(s.get_path('stdlib'))\n\
+        print(os.path.join(s.get_config_var('LIBDIR'),s.get_config_var('INSTSONAME')) if s.get_config_var('Py_ENABLE_SHARED') else '')";
+    let said = Command::new("python3").args(["-I", "-c", script]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    let version: Vec<u8> = lines[0].split('.').map(|part| part.parse().unwrap()).collect();
+    let library = PathBuf::from(lines.get(4).copied().unwrap_or_default());
+    Interpreter {
+        version: (version[0], version[1], version[2]),
+        executable: lines[1].into(),
+        prefix: lines[2].into(),
+        stdlib: lines[3].into(),
+        libraries: if library.exists() { vec![library] } else { vec![] },
+    }
+}

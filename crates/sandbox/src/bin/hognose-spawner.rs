@@ -1,0 +1,25 @@
+//! The spawner's program: descriptor 0 is the supervisor's socket, 1 the sealed plan.
+
+use std::io::Read;
+use std::process::ExitCode;
+
+use sandbox::plan::SpawnerPlan;
+use sandbox::spawner;
+use sandbox::sys::fd;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hognose-spawner: cannot set up the spawner: {error}");
+            ExitCode::from(71)
+        }
+    }
+}
+
+fn run() -> std::io::Result<()> {
+    let supervisor = fd::duplicate_above(std::os::fd::AsFd::as_fd(&fd::adopt(0)?), 3)?;
+    let mut plan = Vec::new();
+    std::fs::File::from(fd::adopt(1)?).read_to_end(&mut plan)?;
+    spawner::serve(SpawnerPlan::decode(&plan)?, supervisor)
+}

@@ -1,0 +1,37 @@
+//! The guest's descriptor table: 0-3 for it, 4 for the runner, nothing else.
+#![expect(unsafe_code, reason = "borrows descriptor 4 by the number it was given here")]
+
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use super::Descriptors;
+use crate::sys::fd;
+
+/// The request pipe's number.
+const REQUEST: i32 = 4;
+/// The status socket's number until the child is ready.
+const STATUS: i32 = 5;
+
+/// Gives every descriptor its final number and closes all others. Returns the status socket.
+pub(super) fn arrange(given: Descriptors, status: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // Copies high up first, so that no move overwrites a source that is still needed.
+    let high = |low: OwnedFd| fd::duplicate_above(std::os::fd::AsFd::as_fd(&low), 128);
+    let stdin = high(given.stdin)?;
+    let stdout = high(given.stdout)?;
+    let stderr = high(given.stderr)?;
+    let report = high(given.report)?;
+    let request = high(given.request)?;
+    let status = fd::duplicate_above(status, 128)?;
+    drop((given.status, given.procs));
+    for (source, number) in [(stdin, 0), (stdout, 1), (stderr, 2), (report, 3), (request, REQUEST), (status, STATUS)] {
+        fd::move_to(source, number)?;
+    }
+    fd::close_from(6)?;
+    fd::adopt(STATUS)
+}
+
+/// Lends the request pipe.
+pub(super) fn with_request<T>(action: impl FnOnce(BorrowedFd<'_>) -> T) -> T {
+    // SAFETY: `arrange` has put the request pipe there and nothing closes it before the runner.
+    action(unsafe { BorrowedFd::borrow_raw(REQUEST) })
+}

@@ -1,0 +1,121 @@
+//! The one order in which a child is confined, for root and for an ordinary user.
+//!
+//! Runs between `clone3` and the first Python instruction: it allocates nothing, parses nothing
+//! and fails closed. Whoever wants to know whether untrusted code can get out reads [`confine`].
+
+mod cgroup;
+mod descriptors;
+mod identity;
+mod landlock;
+mod limits;
+mod text;
+mod workdir;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::control::{ChildStatus, ForkRequest, LeaseHeader, Plain, step};
+use crate::plan::ConfinePlan;
+use crate::sys::{self, fd, process, socket};
+
+pub use text::Text;
+
+/// Descriptors handed to a child, before they have their final numbers.
+#[derive(Debug)]
+pub struct Descriptors {
+    /// Becomes 0.
+    pub stdin: OwnedFd,
+    /// Becomes 1.
+    pub stdout: OwnedFd,
+    /// Becomes 2.
+    pub stderr: OwnedFd,
+    /// Becomes 3: the report pipe, write end.
+    pub report: OwnedFd,
+    /// Becomes 4: the request pipe, read end. The runner closes it before user code.
+    pub request: OwnedFd,
+    /// Where the child says how far it came; closed before user code.
+    pub status: OwnedFd,
+    /// `cgroup.procs` of each pooled cgroup.
+    pub procs: [Option<OwnedFd>; 3],
+}
+
+/// Why a child could not be confined. It must leave at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// One of [`step`].
+    pub step: u32,
+    /// What the kernel said.
+    pub errno: i32,
+}
+
+/// Names the step in which an error happened.
+fn at<T>(step: u32, result: io::Result<T>) -> Result<T, Failure> {
+    result.map_err(|error| Failure { step, errno: sys::errno_of(&error) })
+}
+
+/// Confines this process for good, then waits for its lease and lowers its last limits.
+///
+/// The order, and why each line is not earlier:
+/// 1. cgroups first, so that everything after is charged to the slot;
+/// 2. the cgroup namespace shows the slot as its root, so after joining;
+/// 3. mounts while we still may mount; the output folder is opened while its path is certain;
+/// 4. a private `/proc`, which the user namespace's maps need;
+/// 5. a session of its own, so that no signal to a group reaches the host;
+/// 6. the slot's uid, for which mounts would be too late;
+/// 7. a user namespace with that one id: needs the uid, and `/proc` to write the map;
+/// 8. no capabilities, in the namespace that has just given them all;
+/// 9. limits, counted from here on in the namespace's own counters;
+/// 10. Landlock forbids mounting, so after all mounts, and needs no-new-privileges (the launcher's);
+/// 11. descriptors, when nothing else needs one;
+/// 12. the filter takes away every call used so far, so it is last.
+pub fn confine(plan: &ConfinePlan, request: &ForkRequest, given: Descriptors) -> Result<(), Failure> {
+    let status = at(step::DESCRIPTORS, fd::duplicate_above(given.status.as_fd(), 64))?;
+    let result = steps(plan, request, given, status.as_fd());
+    if let Err(failure) = result {
+        let told = ChildStatus { errno: failure.errno, step: failure.step };
+        let _ = socket::send(status.as_fd(), told.bytes(), &[]);
+    }
+    result
+}
+
+fn steps(plan: &ConfinePlan, request: &ForkRequest, given: Descriptors, status: BorrowedFd<'_>) -> Result<(), Failure> {
+    at(step::CGROUP, cgroup::join(&given.procs))?;
+    at(step::CGROUP_NAMESPACE, process::unshare(libc::CLONE_NEWCGROUP))?;
+    let output = at(step::WORKDIR, workdir::mount(request))?;
+    at(step::PROC, workdir::mount_proc())?;
+    at(step::PROC, cgroup::prefer_for_oom())?;
+    at(step::SESSION, process::new_session())?;
+    at(step::IDENTITY, identity::become_slot(plan.tier, request.uid))?;
+    at(step::USER_NAMESPACE, identity::enter_user_namespace(request.uid))?;
+    at(step::CAPABILITIES, identity::drop_capabilities())?;
+    at(step::RLIMITS, limits::apply(request))?;
+    at(step::LANDLOCK, landlock::restrict(plan.landlock_abi))?;
+    let told = ChildStatus { errno: 0, step: step::DESCRIPTORS };
+    at(step::DESCRIPTORS, socket::send(status, told.bytes(), &[output.as_fd()]))?;
+    drop(output);
+    let status = at(step::DESCRIPTORS, descriptors::arrange(given, status))?;
+    at(step::SECCOMP, process::install_filter(&plan.child_filter))?;
+    at(step::SELF_TEST, self_test())?;
+    let told = ChildStatus { errno: 0, step: step::READY };
+    at(step::READY, fd::write_all(status.as_fd(), told.bytes()))?;
+    drop(status);
+    wait_for_lease()
+}
+
+/// Tries what a confined process must not be able to do.
+///
+/// Errors: `ENOTRECOVERABLE` when one of them worked.
+fn self_test() -> io::Result<()> {
+    let escaped = process::unshare(libc::CLONE_NEWUSER).is_ok()
+        || sys::mount::detach(c"/code").is_ok()
+        || sys::identity::become_user(0, 0).is_ok();
+    if escaped { Err(io::Error::from_raw_os_error(libc::ENOTRECOVERABLE)) } else { Ok(()) }
+}
+
+/// Waits until the supervisor gives this child away, then lowers what only the caller decides.
+fn wait_for_lease() -> Result<(), Failure> {
+    let mut header = LeaseHeader::zeroed();
+    // Descriptor 4 is the request pipe since `arrange`; the header stands before the request.
+    at(step::LEASE, descriptors::with_request(|pipe| fd::read_exact(pipe, header.bytes_mut())))?;
+    at(step::LEASE, limits::lower(&header))
+}

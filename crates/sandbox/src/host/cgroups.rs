@@ -1,0 +1,113 @@
+//! Which cgroups this process may make, and which a dead server left.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::block;
+use crate::plan::CgroupParents;
+use crate::spawner::cgroup::remove_tree;
+
+/// The folders below which slots' cgroups can be made; `None` where nothing is delegated.
+///
+/// v1 is taken where memory, pids and cpuacct are mounted and writable, else v2 where the own
+/// cgroup's controllers can be enabled for children.
+#[must_use]
+pub fn find() -> CgroupParents {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    find_in(&own, &mounts, &|folder| may_make_folders(folder))
+}
+
+fn find_in(own: &str, mounts: &str, writable: &dyn Fn(&Path) -> bool) -> CgroupParents {
+    let v1 = |controller: &str| -> Option<String> {
+        let point = mount_point(mounts, "cgroup", controller)?;
+        let path = own_path(own, |names| names.split(',').any(|name| name == controller))?;
+        usable(&point, &path, writable)
+    };
+    if let (Some(memory), Some(pids), Some(cpuacct)) = (v1("memory"), v1("pids"), v1("cpuacct")) {
+        return CgroupParents::V1 { memory, pids, cpuacct };
+    }
+    let v2 = mount_point(mounts, "cgroup2", "").and_then(|point| {
+        let path = own_path(own, str::is_empty)?;
+        let parent = usable(&point, &path, writable)?;
+        let controllers = fs::read_to_string(Path::new(&parent).join("cgroup.controllers")).ok()?;
+        ["memory", "pids", "cpu"].iter().all(|c| controllers.split_whitespace().any(|have| have == *c)).then_some(parent)
+    });
+    v2.map_or(CgroupParents::None, |parent| CgroupParents::V2 { parent })
+}
+
+/// Field 2 of the line of this type whose options name `controller` (v2 has none to name).
+fn mount_point(mounts: &str, kind: &str, controller: &str) -> Option<String> {
+    mounts.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let [_, point, found, options, ..] = fields[..] else { return None };
+        let named = controller.is_empty() || options.split(',').any(|option| option == controller);
+        (found == kind && named).then(|| point.to_owned())
+    })
+}
+
+/// Path of the own cgroup in the hierarchy whose controller list satisfies `wanted`.
+fn own_path(own: &str, wanted: impl Fn(&str) -> bool) -> Option<String> {
+    own.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (names, path) = (parts.next()?, parts.next()?);
+        wanted(names).then(|| path.to_owned())
+    })
+}
+
+/// The own cgroup's folder, or the mount's root where a container shows only that.
+fn usable(point: &str, path: &str, writable: &dyn Fn(&Path) -> bool) -> Option<String> {
+    let own = PathBuf::from(format!("{point}{path}"));
+    [own, PathBuf::from(point)].into_iter().find(|folder| writable(folder)).map(|f| f.to_string_lossy().trim_end_matches('/').to_owned())
+}
+
+fn may_make_folders(folder: &Path) -> bool {
+    let trial = folder.join(format!("hognose-probe-{}", std::process::id()));
+    fs::create_dir(&trial).is_ok() && fs::remove_dir(&trial).is_ok()
+}
+
+/// Removes cgroups of servers that are gone: those whose block's lock is free, and `own`.
+pub fn clean(parents: &CgroupParents, locks: &Path, own: &str) {
+    let folders: Vec<&String> = match parents {
+        CgroupParents::None => vec![],
+        CgroupParents::V1 { memory, pids, cpuacct } => vec![memory, pids, cpuacct],
+        CgroupParents::V2 { parent } => vec![parent],
+    };
+    for entry in folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with("hognose-") && (name == own || block::is_free(locks, &name)) {
+            // A folder that still has processes cannot be removed; the next start tries again.
+            let _ = remove_tree(&entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "8:pids:/\n4:memory:/a/b\n2:cpuacct:/\n0::/u\n";
+    const MOUNTS: &str = "cgroup /c/memory cgroup rw,relatime,memory 0 0\ncgroup /c/pids cgroup rw,pids 0 0\n\
+                          cgroup /c/cpuacct cgroup rw,cpuacct 0 0\ncgroup2 /c/unified cgroup2 rw 0 0\n";
+
+    #[test]
+    fn v1_is_found_below_the_own_cgroup() {
+        let found = find_in(OWN, MOUNTS, &|_| true);
+        let path = |p: &str| p.to_owned();
+        assert_eq!(
+            found,
+            CgroupParents::V1 { memory: path("/c/memory/a/b"), pids: path("/c/pids"), cpuacct: path("/c/cpuacct") }
+        );
+    }
+
+    #[test]
+    fn a_hierarchy_that_shows_only_its_root_is_used_from_there() {
+        let found = find_in(OWN, MOUNTS, &|folder| folder != Path::new("/c/memory/a/b"));
+        assert!(matches!(found, CgroupParents::V1 { memory, .. } if memory == "/c/memory"));
+    }
+
+    #[test]
+    fn nothing_writable_means_none() {
+        assert_eq!(find_in(OWN, MOUNTS, &|_| false), CgroupParents::None);
+    }
+}

@@ -1,0 +1,470 @@
+//! The system call policy: which calls a guest may make, read from `policies/syscalls.toml`.
+//!
+//! A call is named in exactly one entry, every entry has a reason, and what is named nowhere gets
+//! the default. Both filters come from one list: the zygote's is the child's plus its own entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::syscall_numbers::{Arch, names_by_number};
+
+/// Why a policy file cannot be used.
+#[derive(Debug)]
+pub enum PolicyError {
+    /// The file is not TOML of the expected shape.
+    Parse {
+        /// The file, below `policies/`.
+        file: &'static str,
+        /// What the parser says.
+        source: toml::de::Error,
+    },
+    /// A table of numbers has a line that is not `number name`, or one number twice.
+    Table {
+        /// The file, below `policies/`.
+        file: &'static str,
+        /// 1-based.
+        line: usize,
+    },
+    /// An entry without a reason.
+    NoReason {
+        /// The first name or the path of that entry.
+        entry: String,
+    },
+    /// A name that no architecture has.
+    UnknownCall(String),
+    /// A name in two entries.
+    NamedTwice(String),
+    /// A rule on an argument that cannot be compiled.
+    Rule {
+        /// The first name of that entry.
+        entry: String,
+        /// What a rule must have.
+        must: &'static str,
+    },
+    /// A path that is not absolute and normalised, or that stands in two entries.
+    Path(String),
+    /// More instructions than the kernel takes.
+    TooLong(usize),
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parse { file, .. } => write!(formatter, "cannot read policy `{file}`"),
+            Self::Table { file, line } => {
+                write!(
+                    formatter,
+                    "line {line} of `{file}` must be a new number and a name"
+                )
+            }
+            Self::NoReason { entry } => write!(formatter, "the entry of `{entry}` needs a reason"),
+            Self::UnknownCall(name) => {
+                write!(
+                    formatter,
+                    "`{name}` is no system call of a known architecture"
+                )
+            }
+            Self::NamedTwice(name) => write!(formatter, "`{name}` must be named in one entry only"),
+            Self::Rule { entry, must } => write!(formatter, "the rule for `{entry}` must {must}"),
+            Self::Path(path) => {
+                write!(
+                    formatter,
+                    "`{path}` must be absolute, normalised and named once"
+                )
+            }
+            Self::TooLong(count) => {
+                write!(
+                    formatter,
+                    "the filter has {count} instructions; the kernel takes 4096"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Parse { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Which of the two filters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterKind {
+    /// The last layer of a confined child.
+    Child,
+    /// Inherited by every child: what the fork loop and the child's confinement need as well.
+    Zygote,
+}
+
+/// The error a refused call returns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum Errno {
+    /// Not permitted.
+    #[serde(rename = "EPERM")]
+    Eperm,
+    /// No such system call: libraries fall back to an older one.
+    #[serde(rename = "ENOSYS")]
+    Enosys,
+}
+
+impl Errno {
+    pub(super) fn number(self) -> u16 {
+        match self {
+            Self::Eperm => 1,
+            Self::Enosys => 38,
+        }
+    }
+}
+
+/// What one of the filters answers to one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Permitted.
+    Allow,
+    /// Refused with this error.
+    Refuse(Errno),
+    /// Permitted when the argument fits, else refused with the policy's default.
+    AllowIf(ArgumentRule),
+}
+
+/// A condition on the low 32 bits of one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgumentRule {
+    /// 0-based.
+    pub argument: u8,
+    /// What must hold.
+    pub test: ArgumentTest,
+}
+
+/// What must hold for an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArgumentTest {
+    /// Under the mask it equals one of the values.
+    OneOf {
+        /// Bits that are compared.
+        mask: u32,
+        /// The permitted values, most frequent first.
+        values: Vec<u32>,
+    },
+    /// It equals none of the values.
+    NoneOf(Vec<u32>),
+    /// None of these bits is set.
+    NoneOfBits(u32),
+}
+
+/// The policy as read: a verdict per name.
+#[derive(Debug, Clone)]
+pub struct SyscallPolicy {
+    pub(super) default: Errno,
+    pub(super) unknown: Errno,
+    child: BTreeMap<String, Verdict>,
+    zygote: BTreeSet<String>,
+}
+
+impl SyscallPolicy {
+    /// The policy this program was built with. No request and no variable changes it.
+    pub fn embedded() -> Result<Self, PolicyError> {
+        Self::parse(include_str!("../../../../policies/syscalls.toml"))
+    }
+
+    /// Reads a policy.
+    ///
+    /// Errors: the first entry without a reason, with a name unknown or used twice, or with a rule
+    /// that does not say exactly one thing.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        let file: PolicyFile = toml::from_str(text).map_err(|source| PolicyError::Parse {
+            file: "syscalls.toml",
+            source,
+        })?;
+        let known = known_calls()?;
+        let mut child = BTreeMap::new();
+        for entry in &file.allow {
+            add(
+                &mut child,
+                &known,
+                &entry.calls,
+                &entry.reason,
+                &Verdict::Allow,
+            )?;
+        }
+        for entry in &file.restrict {
+            add(
+                &mut child,
+                &known,
+                &entry.calls,
+                &entry.reason,
+                &Verdict::AllowIf(entry.rule()?),
+            )?;
+        }
+        for entry in &file.refuse {
+            add(
+                &mut child,
+                &known,
+                &entry.calls,
+                &entry.reason,
+                &Verdict::Refuse(entry.errno),
+            )?;
+        }
+        let mut zygote = BTreeMap::new();
+        for entry in &file.zygote {
+            add(
+                &mut zygote,
+                &known,
+                &entry.calls,
+                &entry.reason,
+                &Verdict::Allow,
+            )?;
+        }
+        let zygote = zygote.into_keys().collect();
+        Ok(Self {
+            default: file.default,
+            unknown: file.unknown,
+            child,
+            zygote,
+        })
+    }
+
+    /// What a filter answers to a call of this name.
+    #[must_use]
+    pub fn verdict(&self, name: &str, which: FilterKind) -> Verdict {
+        if which == FilterKind::Zygote && self.zygote.contains(name) {
+            return Verdict::Allow;
+        }
+        self.child
+            .get(name)
+            .cloned()
+            .unwrap_or(Verdict::Refuse(self.default))
+    }
+}
+
+fn add(
+    verdicts: &mut BTreeMap<String, Verdict>,
+    known: &BTreeSet<&str>,
+    calls: &[String],
+    reason: &str,
+    verdict: &Verdict,
+) -> Result<(), PolicyError> {
+    if calls.is_empty() || reason.trim().is_empty() {
+        return Err(PolicyError::NoReason {
+            entry: first(calls),
+        });
+    }
+    for name in calls {
+        if !known.contains(name.as_str()) {
+            return Err(PolicyError::UnknownCall(name.clone()));
+        }
+        if verdicts.insert(name.clone(), verdict.clone()).is_some() {
+            return Err(PolicyError::NamedTwice(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn known_calls() -> Result<BTreeSet<&'static str>, PolicyError> {
+    let mut known: BTreeSet<_> = names_by_number(Arch::X86_64)?.into_values().collect();
+    known.extend(names_by_number(Arch::Aarch64)?.into_values());
+    Ok(known)
+}
+
+fn first(calls: &[String]) -> String {
+    calls.first().cloned().unwrap_or_default()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyFile {
+    default: Errno,
+    unknown: Errno,
+    allow: Vec<PlainEntry>,
+    restrict: Vec<RestrictEntry>,
+    refuse: Vec<RefuseEntry>,
+    zygote: Vec<PlainEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainEntry {
+    calls: Vec<String>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefuseEntry {
+    calls: Vec<String>,
+    errno: Errno,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RestrictEntry {
+    calls: Vec<String>,
+    argument: u8,
+    mask: Option<u32>,
+    one_of: Option<Vec<u32>>,
+    none_of: Option<Vec<u32>>,
+    none_of_bits: Option<u32>,
+    reason: String,
+}
+
+impl RestrictEntry {
+    /// The entry's one condition. At most 200 values, so that every jump fits into 8 bits.
+    fn rule(&self) -> Result<ArgumentRule, PolicyError> {
+        let refuse = |must| {
+            Err(PolicyError::Rule {
+                entry: first(&self.calls),
+                must,
+            })
+        };
+        if self.argument > 5 {
+            return refuse("name an argument from 0 to 5");
+        }
+        let test = match (&self.one_of, &self.none_of, self.none_of_bits, self.mask) {
+            (Some(values), None, None, mask) => ArgumentTest::OneOf {
+                mask: mask.unwrap_or(u32::MAX),
+                values: values.clone(),
+            },
+            (None, Some(values), None, None) => ArgumentTest::NoneOf(values.clone()),
+            (None, None, Some(bits), None) if bits != 0 => ArgumentTest::NoneOfBits(bits),
+            _ => return refuse("have exactly one of one_of, none_of and none_of_bits"),
+        };
+        match &test {
+            ArgumentTest::OneOf { values, .. } | ArgumentTest::NoneOf(values)
+                if values.is_empty() || values.len() > 200 =>
+            {
+                refuse("list between 1 and 200 values")
+            }
+            ArgumentTest::OneOf { mask, values }
+                if values.iter().any(|value| value & !mask != 0) =>
+            {
+                refuse("list values that fit under its mask")
+            }
+            _ => Ok(ArgumentRule {
+                argument: self.argument,
+                test,
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINIMAL: &str = "default = 'EPERM'\nunknown = 'ENOSYS'\nrefuse = []\nzygote = []\n";
+
+    fn check(text: &str, expected: &str) {
+        let error = SyscallPolicy::parse(&format!("{MINIMAL}{text}")).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    #[test]
+    fn every_known_call_is_named_exactly_once() {
+        let policy = SyscallPolicy::embedded().unwrap();
+        for arch in [Arch::X86_64, Arch::Aarch64] {
+            for name in names_by_number(arch).unwrap().values() {
+                assert!(policy.child.contains_key(*name), "{name} needs an entry");
+            }
+        }
+    }
+
+    #[test]
+    fn the_zygote_adds_only_what_the_child_lacks() {
+        let policy = SyscallPolicy::embedded().unwrap();
+        for name in &policy.zygote {
+            assert_ne!(
+                policy.child[name],
+                Verdict::Allow,
+                "{name} is allowed already"
+            );
+        }
+    }
+
+    #[test]
+    fn calls_that_reach_outside_are_refused_to_a_child() {
+        let policy = SyscallPolicy::embedded().unwrap();
+        for name in [
+            "ptrace",
+            "process_vm_readv",
+            "process_vm_writev",
+            "pidfd_getfd",
+            "kcmp",
+            "bpf",
+            "perf_event_open",
+            "userfaultfd",
+            "io_uring_setup",
+            "keyctl",
+            "mount",
+            "move_mount",
+            "setns",
+            "unshare",
+            "pivot_root",
+            "chroot",
+            "kexec_load",
+            "open_by_handle_at",
+            "fanotify_init",
+            "swapon",
+            "reboot",
+            "settimeofday",
+            "iopl",
+            "vmsplice",
+            "memfd_secret",
+            "seccomp",
+            "landlock_restrict_self",
+            "shmget",
+            "mq_open",
+            "syslog",
+            "flock",
+            "sync",
+            "setresuid",
+            "capset",
+            "execveat",
+            "clone3",
+            "openat2",
+        ] {
+            assert!(
+                matches!(policy.verdict(name, FilterKind::Child), Verdict::Refuse(_)),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_slip_in_the_file_is_refused_by_name() {
+        check(
+            "restrict = []\nallow = [{ calls = ['read'], reason = ' ' }]",
+            "`read` needs a reason",
+        );
+        check(
+            "restrict = []\nallow = [{ calls = ['raed'], reason = 'x' }]",
+            "`raed` is no system call",
+        );
+        check(
+            "restrict = []\nallow = [{ calls = ['read', 'read'], reason = 'x' }]",
+            "`read` must be named in one entry",
+        );
+        check(
+            "restrict = []\nallow = [{ calls = ['read'], why = 'x' }]",
+            "cannot read policy",
+        );
+        for rule in [
+            "one_of = [1], none_of = [2]",
+            "none_of_bits = 0",
+            "mask = 1",
+            "one_of = []",
+        ] {
+            let entry = format!("{{ calls = ['ioctl'], argument = 1, {rule}, reason = 'x' }}");
+            check(
+                &format!("allow = []\nrestrict = [{entry}]"),
+                "the rule for `ioctl` must",
+            );
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Who a process is: uids, gids and capabilities.
+
+use std::io;
+
+use super::{check, check_long};
+
+/// Capability numbers that the kit keeps for a while. Source: capabilities(7).
+#[expect(missing_docs, reason = "the kernel's names")]
+pub mod capability {
+    pub const CHOWN: u32 = 0;
+    pub const DAC_OVERRIDE: u32 = 1;
+    pub const SETGID: u32 = 6;
+    pub const SETUID: u32 = 7;
+    pub const SETPCAP: u32 = 8;
+    pub const SYS_ADMIN: u32 = 21;
+    pub const SETFCAP: u32 = 31;
+}
+
+/// Effective uid.
+#[must_use]
+pub fn effective_uid() -> u32 {
+    // SAFETY: cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Effective gid.
+#[must_use]
+pub fn effective_gid() -> u32 {
+    // SAFETY: cannot fail.
+    unsafe { libc::getegid() }
+}
+
+/// Becomes `uid` and `gid` for good (real, effective, saved), with no supplementary groups.
+///
+/// In the raw calls only this thread changes: the caller has one thread.
+/// Source: setresuid(2), setgroups(2).
+pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: no group is read from the null list of length 0; the others take integers.
+    unsafe {
+        check_long(libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()))?;
+        check_long(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
+        check_long(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
+    }
+    Ok(())
+}
+
+/// Becomes `uid` and `gid` for good in every thread of this process. Not async-signal-safe.
+pub fn become_user_everywhere(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: glibc's wrappers change all threads; no group is read from the list of length 0.
+    unsafe {
+        check(libc::setgroups(0, std::ptr::null()))?;
+        check(libc::setresgid(gid, gid, gid))?;
+        check(libc::setresuid(uid, uid, uid))?;
+    }
+    Ok(())
+}
+
+/// Takes every capability outside `kept` (a bit per number) from the bounding set.
+pub fn shrink_bounding_set(kept: u64) -> io::Result<()> {
+    for number in 0..64_u32 {
+        if kept & (1 << number) != 0 {
+            continue;
+        }
+        // SAFETY: takes integers.
+        match check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) }) {
+            Ok(_) => {}
+            // Past the last capability of this kernel.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[repr(C)]
+struct Header {
+    version: u32,
+    pid: i32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Sets {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// Sets permitted and effective capabilities to `kept` and inheritable to none. Source: capset(2).
+pub fn keep_capabilities(kept: u64) -> io::Result<()> {
+    // _LINUX_CAPABILITY_VERSION_3: two blocks of 32 bits.
+    let header = Header { version: 0x2008_0522, pid: 0 };
+    let halves = [(kept & 0xffff_ffff), (kept >> 32)];
+    let sets = halves.map(|half| {
+        let bits = u32::try_from(half).unwrap_or(0);
+        Sets { effective: bits, permitted: bits, inheritable: 0 }
+    });
+    // SAFETY: header and the two blocks that version 3 demands are initialised.
+    check_long(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) })?;
+    Ok(())
+}

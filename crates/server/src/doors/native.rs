@@ -1,0 +1,13 @@
+//! The native dialect: `/v1/executions`, `/capabilities`, `/health`, `/metrics`.
+
+mod artifact;
+pub(crate) mod capabilities;
+mod convert;
+pub(crate) mod report;
+mod routes;
+mod running;
+mod stream;
+pub(crate) mod wire;
+
+pub(crate) use routes::{routes, takes_executions};
+pub(crate) use running::Registry;

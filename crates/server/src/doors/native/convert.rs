@@ -1,0 +1,242 @@
+//! From the body of a request to the domain; pure. The first thing wrong is named by its path.
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
+use stepflow_python::{ExecutionRequest, InputFile, LimitOverrides};
+
+use super::wire::{Object, RequestBody, Whole, WishBody};
+
+/// Most input files of one request.
+pub(crate) const MOST_FILES: usize = 256;
+const MOST_ARGS: usize = 1024;
+const MOST_ARG_BYTES: usize = 128 * 1024;
+
+/// Base64 as clients write it: with or without padding.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A body that is no execution request: which field, and what it must be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}`: {problem}")]
+pub(crate) struct BadField {
+    path: String,
+    problem: String,
+}
+
+fn bad(path: impl Into<String>, problem: impl Into<String>) -> BadField {
+    BadField {
+        path: path.into(),
+        problem: problem.into(),
+    }
+}
+
+/// Reads a request from the bytes of a body.
+///
+/// Errors: the first field that is unknown, missing or wrong, by its path.
+pub(crate) fn request(body: &[u8]) -> Result<ExecutionRequest, BadField> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let Object(parsed): Object<RequestBody> =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = error.path().to_string();
+            // `?` is a key that had not come when the text ended.
+            let path = path.trim_end_matches('?').trim_end_matches('.');
+            let path = if path.is_empty() { "body" } else { path };
+            bad(path, error.into_inner().to_string())
+        })?;
+    json.end().map_err(|error| bad("body", error.to_string()))?;
+    from_wire(parsed)
+}
+
+fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
+    let stdin = match (body.stdin, body.stdin_base64) {
+        (Some(_), Some(_)) => {
+            return Err(bad(
+                "stdin_base64",
+                "give `stdin` or `stdin_base64`, not both",
+            ));
+        }
+        (Some(text), None) => Some(Bytes::from(text)),
+        (None, Some(encoded)) => Some(decode("stdin_base64", &encoded)?),
+        (None, None) => None,
+    };
+    check_args(&body.args)?;
+    if body.files.len() > MOST_FILES {
+        return Err(bad(
+            "files",
+            format!("{} files, but the most is {MOST_FILES}", body.files.len()),
+        ));
+    }
+    let mut seen = HashSet::new();
+    let mut files = Vec::with_capacity(body.files.len());
+    for (index, Object(file)) in body.files.into_iter().enumerate() {
+        let path = format!("files[{index}].name");
+        if !InputFile::is_valid_name(&file.name) {
+            return Err(bad(
+                path,
+                "must be one plain name without `/`, control characters, `.` or `..`, of at most 255 bytes",
+            ));
+        }
+        if !seen.insert(file.name.clone()) {
+            return Err(bad(path, "an earlier file has the same name"));
+        }
+        let content = decode(
+            &format!("files[{index}].content_base64"),
+            &file.content_base64,
+        )?;
+        files.push(InputFile {
+            name: file.name,
+            content,
+        });
+    }
+    Ok(ExecutionRequest {
+        source: body.source,
+        stdin,
+        args: body.args,
+        files,
+        limits: wish(body.limits.0),
+        ..Default::default()
+    })
+}
+
+fn check_args(args: &[String]) -> Result<(), BadField> {
+    if args.len() > MOST_ARGS {
+        return Err(bad(
+            "args",
+            format!("{} arguments, but the most is {MOST_ARGS}", args.len()),
+        ));
+    }
+    if let Some(index) = args.iter().position(|arg| arg.contains('\0')) {
+        return Err(bad(
+            format!("args[{index}]"),
+            "must not contain a NUL character",
+        ));
+    }
+    let bytes: usize = args.iter().map(String::len).sum();
+    if bytes > MOST_ARG_BYTES {
+        return Err(bad(
+            "args",
+            format!("{bytes} bytes in all, but the most is {MOST_ARG_BYTES}"),
+        ));
+    }
+    Ok(())
+}
+
+fn decode(path: &str, encoded: &str) -> Result<Bytes, BadField> {
+    LENIENT
+        .decode(encoded)
+        .map(Bytes::from)
+        .map_err(|error| bad(path, format!("not base64: {error}")))
+}
+
+fn wish(body: WishBody) -> LimitOverrides {
+    let number = |whole: Option<Whole>| whole.map(|Whole(number)| number);
+    LimitOverrides {
+        wall_ms: number(body.wall_ms),
+        cpu_ms: number(body.cpu_ms),
+        memory_bytes: number(body.memory_bytes),
+        processes: number(body.processes),
+        workdir_bytes: number(body.workdir_bytes),
+        workdir_inodes: number(body.workdir_inodes),
+        output_bytes: number(body.output_bytes),
+        output_hard_bytes: number(body.output_hard_bytes),
+        artifacts: number(body.artifacts),
+        artifact_bytes: number(body.artifact_bytes),
+        source_bytes: number(body.source_bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(body: &str, needle: &str) {
+        let error = request(body.as_bytes())
+            .map(|_| body.to_owned())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(needle), "{body}: {error}");
+    }
+
+    #[test]
+    fn a_whole_request_arrives() {
+        let body = r#"{"source":"print(1)","stdin":"é","args":["a"],
+            "files":[{"name":"x.csv","content_base64":"AQI="}],"limits":{"wall_ms":5,"memory_bytes":null}}"#;
+        let request = request(body.as_bytes()).unwrap();
+        assert_eq!(request.source, "print(1)");
+        assert_eq!(request.stdin.unwrap(), "é".as_bytes());
+        assert_eq!(request.files[0].content, [1, 2][..]);
+        assert_eq!(
+            request.limits,
+            LimitOverrides {
+                wall_ms: Some(5),
+                ..Default::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_bad_field_is_named() {
+        for number in [
+            "-1",
+            "1e308",
+            "1e999",
+            "NaN",
+            "1.5",
+            "\"5\"",
+            "9007199254740992",
+            "18446744073709551616",
+            "true",
+            "[]",
+        ] {
+            refused(
+                &format!(r#"{{"source":"","limits":{{"wall_ms":{number}}}}}"#),
+                "`limits.wall_ms`: ",
+            );
+        }
+        refused(
+            r#"{"source":"","limits":{"wall_ms":-1}}"#,
+            "expected a whole number from 0 to 9007199254740991",
+        );
+        refused(
+            r#"{"source":"","limits":{"gpus":1}}"#,
+            "unknown field `gpus`",
+        );
+        refused(r#"{"source":"","user":"root"}"#, "unknown field `user`");
+        refused(r#"{"source":"","source":""}"#, "duplicate field `source`");
+        refused(r#"{"args":[]}"#, "missing field `source`");
+        refused(r#"{"source":1}"#, "`source`: ");
+        refused(r#"{"source":"\ud800"}"#, "`source`: ");
+        refused(r#"{"source":"","args":[1]}"#, "`args[0]`: ");
+        refused(r#"{"source":"","args":["\u0000"]}"#, "`args[0]`: ");
+        refused(
+            r#"{"source":"","stdin":"","stdin_base64":""}"#,
+            "`stdin_base64`: ",
+        );
+        refused(
+            r#"{"source":"","files":[{"name":"a","content_base64":"!"}]}"#,
+            "`files[0].content_base64`: ",
+        );
+        refused(r#"{"source":""} x"#, "`body`: ");
+        refused(
+            r#"["print(1)"]"#,
+            "`body`: invalid type: sequence, expected an object",
+        );
+        refused(r#"{"source":"","limits":[5]}"#, "`limits`: ");
+        refused(r#"{"source":"","files":[["a",""]]}"#, "`files[0]`: ");
+        refused("", "`body`: ");
+        for name in ["../x", "/x", "a/b", "", ".", "..", r"a\u0000b"] {
+            refused(
+                &format!(r#"{{"source":"","files":[{{"name":"{name}","content_base64":""}}]}}"#),
+                "`files[0].name`: ",
+            );
+        }
+        let twice = r#"{"source":"","files":[{"name":"a","content_base64":""},{"name":"a","content_base64":""}]}"#;
+        refused(twice, "`files[1].name`: ");
+    }
+}

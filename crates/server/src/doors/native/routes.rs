@@ -1,0 +1,232 @@
+//! The native dialect's routes. Each takes its request apart, runs it and answers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Extension, Path, State};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use stepflow_python::{Event, ExecutionId};
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::running::Running;
+use super::wire::HealthBody;
+use super::{artifact, capabilities, convert, report, stream};
+use crate::app::App;
+use crate::auth::Peer;
+use crate::error::Failure;
+
+const EXECUTIONS: &str = "/v1/executions";
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The routes of this dialect.
+pub(crate) fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route(EXECUTIONS, post(execute))
+        .route("/v1/executions/{id}", delete(cancel))
+        .route("/v1/executions/{id}/artifacts/{*name}", get(download))
+        .route("/capabilities", get(show_capabilities))
+        .route("/health", get(health))
+        .route("/metrics", get(metrics))
+}
+
+/// Whether bodies sent to `path` may be as large as an execution request.
+pub(crate) fn takes_executions(path: &str) -> bool {
+    path == EXECUTIONS
+}
+
+async fn execute(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let (bytes, budget) = read_body(&app, &headers, body).await?;
+    let request = convert::request(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()))?;
+    drop(bytes);
+    let permit = app.admission.admit().await?;
+    let detail = peer == Peer::Owner;
+    let started = Running::start(&app, request, permit, budget).await;
+    let mut running = started.map_err(|error| Failure::execution(&error, None, detail))?;
+    if wants_events(&headers) {
+        return Ok(stream::events(running, app.keep_alive, detail));
+    }
+    loop {
+        match running.next().await {
+            Event::Started | Event::Output(..) => {}
+            Event::Finished(ended) => return Ok(Json(report::body(*ended)).into_response()),
+            Event::Failed(error) => {
+                return Err(Failure::execution(&error, Some(running.id()), detail));
+            }
+        }
+    }
+}
+
+/// The whole body, and its share of the memory that all waiting bodies may take.
+async fn read_body(
+    app: &App,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, OwnedSemaphorePermit), Failure> {
+    let bodies = &app.bodies;
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    let cost = bodies.cost_kib(length.unwrap_or(bodies.execution_bytes));
+    let budget = Arc::clone(&bodies.budget_kib).acquire_many_owned(cost);
+    let Ok(Ok(budget)) = tokio::time::timeout(bodies.budget_wait, budget).await else {
+        return Err(Failure::busy(
+            "bodies_full",
+            "too many large requests are waiting; try again later",
+        ));
+    };
+    let body = Limited::new(body, bodies.execution_bytes);
+    match tokio::time::timeout(bodies.timeout, body.collect()).await {
+        Err(_) => Err(Failure::body_too_slow()),
+        Ok(Ok(whole)) => Ok((whole.to_bytes(), budget)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Failure::body_too_large(bodies.execution_bytes))
+        }
+        Ok(Err(_)) => Err(Failure::bad_request(
+            "the body ended early or was not framed correctly",
+        )),
+    }
+}
+
+fn wants_events(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|range| {
+            range
+                .split(';')
+                .next()
+                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+        })
+}
+
+/// Asks a running execution to end; its own answer says how it did.
+async fn cancel(
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Failure> {
+    let id = ExecutionId::parse(&id).ok_or_else(Failure::not_found)?;
+    if app.running.cancel(id) {
+        Ok(StatusCode::ACCEPTED)
+    } else {
+        Err(Failure::not_found())
+    }
+}
+
+async fn download(
+    State(app): State<Arc<App>>,
+    path: Result<Path<(String, String)>, axum::extract::rejection::PathRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let Ok(Path((id, name))) = path else {
+        return Err(Failure::not_found());
+    };
+    let id = ExecutionId::parse(&id).ok_or_else(Failure::not_found)?;
+    if !is_artifact_name(&name) {
+        return Err(Failure::not_found());
+    }
+    let found = app
+        .executor
+        .artifact(id, &name)
+        .await
+        .ok_or_else(Failure::not_found)?;
+    Ok(artifact::untrusted(found, &headers))
+}
+
+/// Artifacts are looked up by name, never by path; this only keeps odd names from getting there.
+fn is_artifact_name(name: &str) -> bool {
+    name.len() <= 4096
+        && !name.contains(|c: char| c.is_control() || c == '\\')
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+async fn show_capabilities(State(app): State<Arc<App>>) -> Response {
+    Json(capabilities::document(
+        app.executor.capabilities(),
+        app.bodies.execution_bytes,
+    ))
+    .into_response()
+}
+
+/// Open to everyone, so only the owner is told why.
+async fn health(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
+    let answer = tokio::time::timeout(HEALTH_TIMEOUT, app.executor.health()).await;
+    let reason = match answer {
+        Ok(Ok(())) => {
+            return Json(HealthBody {
+                status: "ok".to_owned(),
+                reason: None,
+            })
+            .into_response();
+        }
+        Ok(Err(reason)) => reason,
+        Err(_) => format!("the executor did not answer within {HEALTH_TIMEOUT:?}"),
+    };
+    tracing::warn!(%reason, "executions cannot be served");
+    let public = "executions cannot be served now; the server's log says why".to_owned();
+    let reason = if peer == Peer::Owner { reason } else { public };
+    let body = HealthBody {
+        status: "unavailable".to_owned(),
+        reason: Some(reason),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
+        app.metrics.render(),
+    )
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn events_are_sent_to_those_who_ask() {
+        for (accept, wanted) in [
+            ("text/event-stream", true),
+            ("application/json, Text/Event-Stream;q=0.9", true),
+            ("application/json", false),
+            ("*/*", false),
+        ] {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(wants_events(&headers), wanted, "{accept}");
+        }
+    }
+
+    #[test]
+    fn names_that_walk_are_no_artifact_names() {
+        for (name, good) in [
+            ("a.png", true),
+            ("dir/a b.png", true),
+            ("..", false),
+            ("../a", false),
+            ("a/../b", false),
+            ("/etc/passwd", false),
+            ("a//b", false),
+            ("a\\..\\b", false),
+            ("a\0", false),
+            ("", false),
+        ] {
+            assert_eq!(is_artifact_name(name), good, "{name:?}");
+        }
+    }
+}

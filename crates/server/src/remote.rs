@@ -1,0 +1,146 @@
+//! An executor that is really a server on this host, reached over its unix socket.
+//!
+//! It speaks the native dialect and nothing else, so whatever holds for a caller of the server
+//! holds here: dropping an execution closes its connection, and that kills the guest.
+
+mod client;
+mod convert;
+mod events;
+mod seed;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use axum::http::{Method, StatusCode};
+use stepflow_python::{
+    ArtifactContent, Capabilities, Execution, ExecutionError, ExecutionId, ExecutionRequest,
+    FunctionRequest, PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse,
+    ScriptRequest, ValidationResult,
+};
+
+use self::client::Client;
+use crate::doors::native::report::artifact_url;
+use crate::doors::native::wire::HealthBody;
+
+/// Runs executions on the server of a unix socket.
+#[derive(Debug, Clone)]
+pub struct RemoteExecutor {
+    client: Client,
+    capabilities: Capabilities,
+}
+
+/// Why the server of a socket cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The socket is there and does not let us in.
+    #[error("cannot use the server socket `{}`", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another user listens: our programs are none of their business.
+    #[error("the server socket `{}` belongs to uid {uid}: give another --state-dir", path.display())]
+    Foreign {
+        /// The socket.
+        path: PathBuf,
+        /// Who listens.
+        uid: u32,
+    },
+    /// It answered something we do not understand.
+    #[error("the server on `{}` speaks another dialect ({reason}): restart it with this version", path.display())]
+    Dialect {
+        /// The socket.
+        path: PathBuf,
+        /// What was odd.
+        reason: String,
+    },
+}
+
+impl RemoteExecutor {
+    /// The server of `socket`; `None` when none listens there.
+    ///
+    /// Errors: a server of another user, or one that does not answer as ours does.
+    pub async fn connect(socket: &Path) -> Result<Option<Self>, ConnectError> {
+        let Some(client) = Client::find(socket).await? else {
+            return Ok(None);
+        };
+        let odd = |reason: String| ConnectError::Dialect {
+            path: socket.to_owned(),
+            reason,
+        };
+        let answer = client
+            .call(Method::GET, "/capabilities")
+            .await
+            .map_err(|error| odd(error.to_string()))?;
+        if answer.status != StatusCode::OK {
+            return Err(odd(format!("status {}", answer.status)));
+        }
+        let document =
+            serde_json::from_slice(&answer.body).map_err(|error| odd(error.to_string()))?;
+        Ok(Some(Self {
+            client,
+            capabilities: convert::capabilities(document),
+        }))
+    }
+}
+
+#[async_trait]
+impl PythonExecutor for RemoteExecutor {
+    async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
+        seed::run(self, seed::code(request)?).await
+    }
+
+    async fn execute_function(
+        &self,
+        request: FunctionRequest,
+    ) -> Result<PythonResponse, PythonError> {
+        seed::run(self, seed::function(request)).await
+    }
+
+    async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
+        seed::run(self, seed::script(request).await?).await
+    }
+
+    async fn validate_environment(
+        &self,
+        config: &PythonConfig,
+    ) -> Result<ValidationResult, PythonError> {
+        Ok(seed::validate(&self.capabilities, config))
+    }
+
+    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        events::start(&self.client, convert::request(request)).await
+    }
+
+    async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {
+        let answer = self
+            .client
+            .call(Method::GET, &artifact_url(id, name))
+            .await
+            .ok()?;
+        (answer.status == StatusCode::OK).then(|| convert::artifact_content(name, answer))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    async fn health(&self) -> Result<(), String> {
+        let answer = self
+            .client
+            .call(Method::GET, "/health")
+            .await
+            .map_err(|error| error.to_string())?;
+        if answer.status == StatusCode::OK {
+            return Ok(());
+        }
+        let told = serde_json::from_slice::<HealthBody>(&answer.body)
+            .ok()
+            .and_then(|body| body.reason);
+        Err(told.unwrap_or_else(|| format!("the server answers {}", answer.status)))
+    }
+}

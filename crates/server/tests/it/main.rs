@@ -1,0 +1,11 @@
+//! The server from outside, over real sockets, with a scripted executor behind it.
+#![cfg(test)]
+
+mod access;
+mod artifacts;
+mod drain;
+mod executions;
+mod framing;
+mod remote;
+mod scripted;
+mod support;

@@ -1,0 +1,237 @@
+//! An executor that does what the first word of the source says, and counts what happened.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use stepflow_python::{
+    Artifact, ArtifactContent, Capabilities, CapturedOutput, Event, Exception, Execution,
+    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, FunctionRequest, Isolation,
+    Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream, Package, PythonConfig,
+    PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Usage,
+    ValidationResult, Value,
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+/// An execution whose artifacts exist.
+pub(crate) const KNOWN_ID: &str = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
+
+/// Does what the first word of the source says.
+#[derive(Default)]
+pub(crate) struct Scripted {
+    pub(crate) started: AtomicUsize,
+    pub(crate) killed: AtomicUsize,
+    pub(crate) cancelled: AtomicUsize,
+    pub(crate) changed: Arc<Notify>,
+    pub(crate) sources: Mutex<Vec<String>>,
+    pub(crate) sick: bool,
+}
+
+impl Scripted {
+    /// Waits until `counter` is at least `least`.
+    pub(crate) async fn until(&self, counter: &AtomicUsize, least: usize) {
+        let reached = async {
+            loop {
+                let changed = self.changed.notified();
+                if counter.load(Ordering::SeqCst) >= least {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), reached)
+            .await
+            .expect("the executor saw it in time");
+    }
+}
+
+pub(crate) fn report(id: ExecutionId, outcome: Outcome, stdout: &[u8]) -> ExecutionReport {
+    ExecutionReport {
+        id,
+        outcome,
+        exit: None,
+        stdout: CapturedOutput {
+            head: Bytes::copy_from_slice(stdout),
+            ..Default::default()
+        },
+        stderr: CapturedOutput::default(),
+        artifacts: vec![artifact("dir/p\u{e4}.png", b"png")],
+        skipped: vec![],
+        usage: Usage {
+            wall: Duration::from_micros(1500),
+            cpu: Duration::from_micros(250),
+            memory_peak_bytes: 9,
+        },
+        limits: Limits::default(),
+        start: Duration::from_micros(700),
+        tier: "full",
+        preload: "bare".to_owned(),
+    }
+}
+
+pub(crate) fn artifact(name: &str, content: &[u8]) -> Artifact {
+    Artifact {
+        name: name.to_owned(),
+        media_type: if name.ends_with(".html") {
+            "text/html"
+        } else {
+            "image/png"
+        }
+        .to_owned(),
+        size_bytes: content.len() as u64,
+        sha256: "ab".repeat(32),
+        escaped: false,
+        collected_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+struct Counters(Arc<Scripted>);
+
+async fn play(
+    scripted: Counters,
+    id: ExecutionId,
+    source: String,
+    events: mpsc::Sender<Event>,
+    mut cancel: oneshot::Receiver<()>,
+) {
+    let scripted = scripted.0;
+    let _ = events.send(Event::Started).await;
+    let out = |stream, bytes: &'static [u8]| Event::Output(stream, Bytes::from_static(bytes));
+    let last = match source.split_whitespace().next() {
+        Some("sleep") => {
+            let _ = events.send(out(OutputStream::Stdout, b"first")).await;
+            let asked = (&mut cancel).await.is_ok();
+            let counter = if asked {
+                &scripted.cancelled
+            } else {
+                &scripted.killed
+            };
+            counter.fetch_add(1, Ordering::SeqCst);
+            scripted.changed.notify_waiters();
+            Event::Finished(Box::new(report(id, Outcome::Cancelled, b"first")))
+        }
+        Some("fail") => Event::Failed(ExecutionError::Lost { what: "the zygote" }),
+        Some("raise") => {
+            let exception = Exception {
+                kind: "ValueError".into(),
+                message: "no".into(),
+                ..Default::default()
+            };
+            Event::Finished(Box::new(report(id, Outcome::Raised(exception), b"")))
+        }
+        _ => {
+            let _ = events.send(out(OutputStream::Stdout, b"h\xc3")).await;
+            let _ = events.send(out(OutputStream::Stderr, b"e\xff")).await;
+            let _ = events.send(out(OutputStream::Stdout, b"\xa9\n")).await;
+            let value = Value {
+                repr: Some("1".into()),
+                json: Some(1.into()),
+                error: None,
+            };
+            Event::Finished(Box::new(report(
+                id,
+                Outcome::Completed(value),
+                "h\u{e9}\n".as_bytes(),
+            )))
+        }
+    };
+    let _ = events.send(last).await;
+}
+
+/// The executor the doors hold.
+pub(crate) struct Handle(pub(crate) Arc<Scripted>);
+
+#[async_trait]
+impl PythonExecutor for Handle {
+    async fn execute_code(&self, _: PythonRequest) -> Result<PythonResponse, PythonError> {
+        unreachable!("doors call only `start`")
+    }
+
+    async fn execute_function(&self, _: FunctionRequest) -> Result<PythonResponse, PythonError> {
+        unreachable!("doors call only `start`")
+    }
+
+    async fn execute_script(&self, _: ScriptRequest) -> Result<PythonResponse, PythonError> {
+        unreachable!("doors call only `start`")
+    }
+
+    async fn validate_environment(
+        &self,
+        _: &PythonConfig,
+    ) -> Result<ValidationResult, PythonError> {
+        unreachable!("doors call only `start`")
+    }
+
+    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        assert_eq!(request.imports, BTreeSet::new());
+        if request.source == "busy" {
+            return Err(ExecutionError::Saturated {
+                waited: Duration::from_secs(1),
+            });
+        }
+        let (id, (sender, events), (cancel, cancelled)) =
+            (ExecutionId::random(), mpsc::channel(4), oneshot::channel());
+        self.0.sources.lock().unwrap().push(request.source.clone());
+        if request.source == "reject" {
+            let rejected = report(id, Outcome::Rejected(vec![]), b"");
+            return Ok(Execution::ended(id, Event::Finished(Box::new(rejected))));
+        }
+        tokio::spawn(play(
+            Counters(Arc::clone(&self.0)),
+            id,
+            request.source,
+            sender,
+            cancelled,
+        ));
+        self.0.started.fetch_add(1, Ordering::SeqCst);
+        self.0.changed.notify_waiters();
+        Ok(Execution::new(id, events, cancel))
+    }
+
+    async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {
+        let known =
+            id.to_string() == KNOWN_ID && matches!(name, "dir/p\u{e4}.png" | "x.html" | "a%2fb");
+        known.then(|| ArtifactContent {
+            artifact: artifact(name, b"<script>"),
+            content: Bytes::from_static(b"<script>"),
+        })
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        let package = |name: &str| Package {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+        };
+        let layer = |name, state| Layer {
+            name,
+            state,
+            detail: "d".to_owned(),
+            meaning: "m".to_owned(),
+            mend: (state == LayerState::Missing).then(|| "mend it".to_owned()),
+        };
+        Capabilities {
+            python_version: "3.11.7".to_owned(),
+            packages: vec![package("numpy"), package("Pillow"), package("attrs")],
+            max_concurrency: 2,
+            limits: LimitPolicy::default(),
+            isolation: Isolation {
+                tier: "full",
+                layers: vec![
+                    layer("seccomp", LayerState::Enforced),
+                    layer("landlock", LayerState::Missing),
+                ],
+            },
+        }
+    }
+
+    async fn health(&self) -> Result<(), String> {
+        if self.0.sick {
+            Err("the zygote at /srv/kit died".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,50 @@
+"""Runs one program as a zygote's child would, with files for the report and a folder for `/code`.
+
+Arguments: a folder with `request`, and the preload. Writes the report to `report` in that folder,
+through descriptor 3.
+"""
+
+import importlib.util
+import os
+import sys
+from posix import write
+
+FOLDER = sys.argv[1]
+GUEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Native:
+    """Stands for the native library."""
+
+    @staticmethod
+    def hognose_report(content, length):
+        try:
+            return 0 if write(3, content) == length else -1
+        except OSError:
+            return -1
+
+
+def serve():
+    layout = sys._getframe(1).f_locals["runner"].layout
+    layout.CODE, layout.TMP = FOLDER + "/code", FOLDER + "/tmp"
+    layout.VARIABLES["MPLCONFIGDIR"] = layout.matplotlib_directory()
+    layout.ENVIRONMENT = FOLDER + "/environment"
+    for number, path, flags in (
+        (3, "report", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+        (4, "request", os.O_RDONLY),
+    ):
+        opened = os.open(f"{FOLDER}/{path}", flags, 0o600)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+    return Native()
+
+
+spec = importlib.util.spec_from_file_location("zygote", GUEST + "/zygote.py")
+zygote = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(zygote)
+sys.path.append(FOLDER)  # For a preload that the test wrote.
+# The place of the control socket: what a preload opens must not get its number.
+os.dup2(2, 3)
+sys.argv = ["zygote.py", sys.argv[2]]
+zygote.main(serve)

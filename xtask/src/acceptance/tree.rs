@@ -1,0 +1,111 @@
+//! The processes of a running server, as `/proc` shows them.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+
+use crate::serve::{random, signal};
+
+/// What can be killed.
+pub(crate) const VICTIMS: [&str; 4] = ["child", "zygote", "spawner", "server"];
+
+/// What a server uses.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Footprint {
+    pub(crate) resident_kib: u64,
+    pub(crate) descriptors: usize,
+    pub(crate) processes: usize,
+}
+
+/// Kills one process of the tree below `server` that plays the part of `victim`.
+///
+/// A child and its zygote share one command line; the zygote is the oldest with that line.
+pub(crate) fn kill(server: u32, victim: &str) -> Result<String> {
+    if victim == "server" {
+        signal(server, "KILL");
+        return Ok(format!("the server, pid {server}"));
+    }
+    let tree = descendants(server)?;
+    let of = |words: &[&str]| -> Vec<u32> {
+        let fits = |pid: &&u32| words.iter().any(|word| command_line(**pid).contains(word));
+        tree.iter().filter(fits).copied().collect()
+    };
+    let pythons = of(&["/guest/zygote.py"]);
+    let candidates = match victim {
+        "spawner" => of(&["spawner"]),
+        "zygote" => pythons.first().copied().into_iter().collect(),
+        _ => pythons.get(1..).unwrap_or_default().to_vec(),
+    };
+    if candidates.is_empty() {
+        let seen: Vec<_> = tree.iter().map(|pid| command_line(*pid)).collect();
+        bail!("no {victim} among {seen:?}");
+    }
+    let pid = candidates[random(candidates.len())];
+    signal(pid, "KILL");
+    Ok(format!("the {victim}, pid {pid}"))
+}
+
+/// What the server uses now.
+pub(crate) fn footprint(server: u32) -> Result<Footprint> {
+    let status = fs::read_to_string(format!("/proc/{server}/status"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .context("no VmRSS")?;
+    let resident_kib = line.trim().trim_end_matches(" kB").parse()?;
+    let descriptors = fs::read_dir(format!("/proc/{server}/fd"))?.count();
+    Ok(Footprint {
+        resident_kib,
+        descriptors,
+        processes: descendants(server)?.len(),
+    })
+}
+
+/// Every process below `server`, oldest first.
+fn descendants(server: u32) -> Result<Vec<u32>> {
+    let mut children: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        if let Some(parent) = parent(pid) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let (mut found, mut open) = (Vec::new(), vec![server]);
+    while let Some(pid) = open.pop() {
+        for child in children.get(&pid).into_iter().flatten() {
+            found.push(*child);
+            open.push(*child);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in parentheses may hold anything; the last one closes it.
+    stat.rsplit_once(')')?
+        .1
+        .split_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// The command line of a process, or its name when it has none.
+pub(crate) fn command_line(pid: u32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&bytes).replace('\0', " ");
+    if words.trim().is_empty() {
+        fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default()
+    } else {
+        words
+    }
+}

@@ -1,0 +1,201 @@
+//! `check` and `test`: the order of the steps, and what a fresh machine may lack.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::tally::{Tally, read_line, read_unittest_end};
+use crate::{escapes, say, tidy};
+
+/// Format, lints, house rules and guest tests: no release build.
+pub(crate) fn check(root: &Path) -> Result<Tally> {
+    let mut tally = Tally::default();
+    tally += step("format", cargo(root).args(["fmt", "--all", "--check"]));
+    tally += step(
+        "clippy",
+        cargo(root).args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ]),
+    );
+    tally += tidy::run(root)?;
+    tally += guest_tests(root)?;
+    Ok(tally)
+}
+
+/// Everything. The only recipe that `.ci/run` calls.
+pub(crate) fn test(root: &Path) -> Result<Tally> {
+    let mut tally = check(root)?;
+    let build = step(
+        "build",
+        cargo(root).args(["build", "--release", "--locked", "--workspace"]),
+    );
+    tally += build;
+    if build.failed > 0 {
+        bail!("the release build failed, so nothing was tested ({tally})");
+    }
+    tally += rust_tests(root)?;
+    tally += escapes::run(root)?;
+    Ok(tally)
+}
+
+fn rust_tests(root: &Path) -> Result<Tally> {
+    let nextest = quiet(cargo(root).args(["nextest", "--version"]));
+    let mut command = cargo(root);
+    command.env("HOGNOSE_TEST_BINARY", release_binary(root));
+    if nextest {
+        command.args([
+            "nextest",
+            "run",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--no-fail-fast",
+            "--color",
+            "never",
+        ]);
+        let mut tally = counted("tests", &mut command)?;
+        // nextest does not run the examples in documentation.
+        tally += counted(
+            "doc tests",
+            cargo(root).args(["test", "--release", "--locked", "--workspace", "--doc"]),
+        )?;
+        return Ok(tally);
+    }
+    counted(
+        "tests",
+        command.args([
+            "test",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--no-fail-fast",
+        ]),
+    )
+}
+
+fn guest_tests(root: &Path) -> Result<Tally> {
+    let folder = root.join("guest/tests");
+    if !folder.is_dir() {
+        bail!(
+            "{} is missing; the guest side has no tests",
+            folder.display()
+        );
+    }
+    let mut command = program("python3");
+    // A fresh clone stays clean: no bytecode is left beside the sources.
+    command
+        .current_dir(root.join("guest"))
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command.args([
+        "-m",
+        "unittest",
+        "discover",
+        "--start-directory",
+        "tests",
+        "--top-level-directory",
+        "tests",
+    ]);
+    counted("guest tests", &mut command)
+}
+
+/// Runs a command whose success is one passed check.
+fn step(name: &str, command: &mut Command) -> Tally {
+    say(&format!("== {name}"));
+    let passed = command.status().is_ok_and(|status| status.success());
+    if !passed {
+        say(&format!("FAILED {name}"));
+    }
+    Tally::of(passed)
+}
+
+/// Runs a test runner, shows its output and adds up its sums.
+///
+/// Errors: the runner did not start. A runner that fails without a failed test counts as one.
+fn counted(name: &str, command: &mut Command) -> Result<Tally> {
+    say(&format!("== {name}"));
+    let mut child = command
+        .env("CARGO_TERM_COLOR", "never")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start the {name}"))?;
+    let outputs: [Option<Box<dyn std::io::Read + Send>>; 2] = [
+        child.stdout.take().map(|pipe| Box::new(pipe) as _),
+        child.stderr.take().map(|pipe| Box::new(pipe) as _),
+    ];
+    let readers: Vec<_> = outputs
+        .into_iter()
+        .flatten()
+        .map(|pipe| std::thread::spawn(move || add_up(pipe)))
+        .collect();
+    let mut tally = Tally::default();
+    for reader in readers {
+        tally += reader.join().unwrap_or(Tally::FAILED);
+    }
+    if !child.wait()?.success() && tally.failed == 0 {
+        say(&format!("FAILED {name}: the runner itself failed"));
+        tally += Tally::FAILED;
+    }
+    Ok(tally)
+}
+
+fn add_up(pipe: impl std::io::Read) -> Tally {
+    let mut tally = Tally::default();
+    for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+        say(&line);
+        tally += read_line(&line).unwrap_or_default();
+        if let Some((failed, skipped)) = read_unittest_end(&line) {
+            tally.passed = tally.passed.saturating_sub(failed + skipped);
+            tally += Tally {
+                passed: 0,
+                failed,
+                skipped,
+            };
+        }
+    }
+    tally
+}
+
+/// Where the release binary is built.
+pub(crate) fn release_binary(root: &Path) -> PathBuf {
+    target(root).join("release/hognose")
+}
+
+/// The target folder in force.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root.join("target"), |folder| root.join(folder))
+}
+
+/// A command of any program.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "xtask starts tools for a developer, never a guest"
+)]
+pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>) -> Command {
+    Command::new(name)
+}
+
+/// Whether a command runs and succeeds; its output is dropped.
+pub(crate) fn quiet(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+}
+
+fn cargo(root: &Path) -> Command {
+    let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
