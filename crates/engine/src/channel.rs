@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use sandbox::control::Plain;
 use sandbox::sys::{fd, socket};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Mutex;
 
@@ -17,7 +18,7 @@ pub(crate) struct Channel {
 impl Channel {
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         fd::set_nonblocking(socket.as_fd())?;
-        Ok(Self { socket: Mutex::new(AsyncFd::register(socket)?) })
+        Ok(Self { socket: Mutex::new(watch(socket, Interest::READABLE | Interest::WRITABLE)?) })
     }
 
     /// Sends a request with descriptors and waits for its answer.
@@ -42,6 +43,12 @@ impl Channel {
     pub(crate) async fn receive<A: Plain>(&self) -> io::Result<(A, socket::Received)> {
         receive(&*self.socket.lock().await).await
     }
+}
+
+/// Watches a descriptor for readiness.
+#[expect(deprecated, reason = "the constructor that replaces it is unsafe for types whose descriptor may change; an OwnedFd's does not")]
+pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(fd, interest)
 }
 
 async fn receive<A: Plain>(peer: &AsyncFd<OwnedFd>) -> io::Result<(A, socket::Received)> {

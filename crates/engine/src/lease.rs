@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use sandbox::control::{ChildStatus, ForkRequest, Plain, step};
 use sandbox::sys::{fd, socket};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe;
 
+use crate::channel::watch;
 use crate::error::ExecutionError;
 use crate::limits::Limits;
 use crate::process::Watched;
@@ -169,7 +171,7 @@ fn random_nonce() -> io::Result<[u8; 32]> {
 async fn confined(status: OwnedFd) -> Result<OwnedFd, ExecutionError> {
     let failed = |step: u32, reason: String| ExecutionError::Confine { step: step::name(step).into(), reason };
     fd::set_nonblocking(status.as_fd()).map_err(|error| host("watch the child's status", &error))?;
-    let status = AsyncFd::register(status).map_err(|error| host("watch the child's status", &error))?;
+    let status = watch(status, Interest::READABLE).map_err(|error| host("watch the child's status", &error))?;
     let mut output = None;
     let waiting = async {
         loop {

@@ -5,8 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sandbox::sys::process::{self, Reaped};
+
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::channel::watch;
 
 /// A child of ours. It is reaped whatever happens: by who waits for it, or in the background.
 #[derive(Debug)]
@@ -17,7 +20,7 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn new(pidfd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { pidfd: AsyncFd::register_with_interest(pidfd, Interest::READABLE)?, reaped: AtomicBool::new(false) })
+        Ok(Self { pidfd: watch(pidfd, Interest::READABLE)?, reaped: AtomicBool::new(false) })
     }
 
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {

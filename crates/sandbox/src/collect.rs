@@ -112,14 +112,16 @@ impl Walk<'_> {
 
     fn open(&self, path: &[u8], flags: i32) -> io::Result<OwnedFd> {
         let path = CString::new(path)?;
-        let flags = flags | libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+        // openat2 refuses flags that O_PATH would ignore.
+        let harmless = if flags & libc::O_PATH == 0 { libc::O_NONBLOCK | libc::O_NOCTTY } else { 0 };
+        let flags = flags | libc::O_NOFOLLOW | harmless;
         fd::open_beneath(self.root, &path, flags, RESOLVE)
     }
 
     fn entry(&mut self, path: &mut Vec<u8>) -> io::Result<()> {
         // O_PATH opens nothing: no FIFO blocks and no device acts while we look at the type.
         let Ok(found) = self.open(path, libc::O_PATH).and_then(|file| fd::stat(file.as_fd())) else {
-            return self.skip(path, Skip::Symlink);
+            return self.skip(path, Skip::Unreadable);
         };
         match found.st_mode & libc::S_IFMT {
             libc::S_IFLNK => self.skip(path, Skip::Symlink),

@@ -7,6 +7,7 @@
 
 use std::ffi::{CStr, c_void};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn hognose_report(json: *const u8, length: usize) -> i32 {
     let written = (|| {
         let nonce = NONCE.get().ok_or(io::ErrorKind::NotConnected)?;
         let length = u32::try_from(json.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let pipe = std::mem::ManuallyDrop::new(fd::adopt(REPORT)?);
+        let pipe = ManuallyDrop::new(fd::adopt(REPORT)?);
         fd::write_all(pipe.as_fd(), nonce)?;
         fd::write_all(pipe.as_fd(), &length.to_le_bytes())?;
         fd::write_all(pipe.as_fd(), json)
@@ -63,7 +64,8 @@ pub unsafe extern "C" fn hognose_report(json: *const u8, length: usize) -> i32 {
 
 /// What the loop needs, made while files may still be opened and memory allocated.
 struct Ready {
-    control: OwnedFd,
+    /// Never closed by us: in a child its number is the report pipe's.
+    control: ManuallyDrop<OwnedFd>,
     plan: ConfinePlan,
     tid_address: u64,
     after_fork: extern "C" fn(),
@@ -73,7 +75,7 @@ fn prepare() -> io::Result<Ready> {
     let plan = ConfinePlan::decode(&std::fs::read(CONFINE_PLAN_PATH)?)?;
     let before_fork = interpreter_function(c"PyOS_BeforeFork")?;
     let after_fork = interpreter_function(c"PyOS_AfterFork_Child")?;
-    let ready = Ready { control: fd::adopt(CONTROL)?, plan, tid_address: process::tid_address()?, after_fork };
+    let ready = Ready { control: ManuallyDrop::new(fd::adopt(CONTROL)?), plan, tid_address: process::tid_address()?, after_fork };
     process::set_dumpable(false)?;
     process::install_filter(&ready.plan.zygote_filter)?;
     // Once, here: children inherit the import lock it takes and release it in AfterFork; CPython

@@ -36,7 +36,7 @@ async fn an_exception_has_the_users_own_lines() {
     let Outcome::Raised(exception) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!((exception.kind.as_str(), exception.message.as_str()), ("ValueError", "no"));
     let frames: Vec<_> = exception.frames.iter().map(|f| (f.line, f.function.as_str(), f.source.as_deref())).collect();
-    assert_eq!(frames, [(4, "<module>", Some("f()")), (2, "f", Some("raise ValueError('no')"))]);
+    assert_eq!(frames, [(4, "<module>", Some("f()")), (2, "f", Some("    raise ValueError('no')"))]);
     let report = bench.run("import sys; sys.exit(3)").await;
     let Outcome::Raised(exception) = report.outcome else { panic!("{:?}", report.outcome) };
     assert_eq!(exception.exit_status, Some(3));

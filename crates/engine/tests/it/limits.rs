@@ -64,7 +64,7 @@ async fn a_flood_keeps_head_and_tail_and_counts_the_rest() {
     let bench = bench().await;
     let limits = LimitOverrides { output_bytes: Some(1000), ..Default::default() };
     let report = bench.run_request(limited("print('a' * 600); print('b' * 100000); print('z' * 400)", limits)).await;
-    assert_eq!(report.outcome.kind(), "completed");
+    assert_eq!(report.outcome.kind(), "completed", "{}", report.stderr.text().0);
     assert!(report.stdout.head.starts_with(b"aaa") && report.stdout.tail.ends_with(b"zzz\n"));
     assert_eq!(report.stdout.head.len() + report.stdout.tail.len(), 1000);
     assert_eq!(report.stdout.dropped_bytes, 601 + 100_001 + 401 - 1000);

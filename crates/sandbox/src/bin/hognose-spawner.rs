@@ -18,6 +18,8 @@ fn main() -> ExitCode {
 }
 
 fn run() -> std::io::Result<()> {
+    // Whatever the supervisor's own parent left open must reach nobody.
+    fd::close_from(3)?;
     let supervisor = fd::duplicate_above(std::os::fd::AsFd::as_fd(&fd::adopt(0)?), 3)?;
     let mut plan = Vec::new();
     std::fs::File::from(fd::adopt(1)?).read_to_end(&mut plan)?;

@@ -21,11 +21,13 @@ pub(super) fn mount(request: &ForkRequest) -> io::Result<OwnedFd> {
         request.workdir_bytes, request.workdir_inodes
     ))?;
     mount::mount(Some(c"workdir"), STAGE, Some(c"tmpfs"), flags, Some(options.as_c_str()?))?;
-    for folder in [c"/mnt/code", c"/mnt/code/input", c"/mnt/code/output", c"/mnt/tmp", c"/mnt/shm"] {
+    let folders = [c"/mnt/code", c"/mnt/code/input", c"/mnt/code/output", c"/mnt/tmp", c"/mnt/shm"];
+    for folder in folders {
         mount::make_directory(folder, 0o755)?;
-        if request.uid != 0 {
-            mount::change_owner(folder, request.uid, request.uid)?;
-        }
+    }
+    // Once given away, a folder is closed to us: the zygote cannot override file permissions.
+    for folder in folders.into_iter().filter(|_| request.uid != 0) {
+        mount::change_owner(folder, request.uid, request.uid)?;
     }
     for (folder, place) in [(c"/mnt/code", c"/code"), (c"/mnt/tmp", c"/tmp"), (c"/mnt/shm", c"/dev/shm")] {
         mount::mount(Some(folder), place, None, mount::flag::BIND, None)?;

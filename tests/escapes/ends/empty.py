@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: a program without a statement.
+# Expect: completed
+

@@ -1,0 +1,5 @@
+# Attempts: nothing hostile: os._exit with status 255, behind Python's back.
+# Expect: crashed status 255
+import os
+
+os._exit(255)

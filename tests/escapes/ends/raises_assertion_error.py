@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught AssertionError.
+# Expect: raised AssertionError
+assert False

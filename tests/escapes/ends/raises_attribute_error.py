@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught AttributeError.
+# Expect: raised AttributeError
+None.nothing

@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught FileNotFoundError.
+# Expect: raised FileNotFoundError
+open("nowhere")

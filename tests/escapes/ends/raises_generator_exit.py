@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught GeneratorExit.
+# Expect: raised GeneratorExit
+raise GeneratorExit

@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught IndexError.
+# Expect: raised IndexError
+[][1]

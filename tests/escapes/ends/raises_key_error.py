@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught KeyError.
+# Expect: raised KeyError
+{}["missing"]

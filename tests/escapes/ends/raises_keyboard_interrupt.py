@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught KeyboardInterrupt.
+# Expect: raised KeyboardInterrupt
+raise KeyboardInterrupt

@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught MemoryError.
+# Expect: raised MemoryError
+raise MemoryError

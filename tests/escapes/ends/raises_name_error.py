@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught NameError.
+# Expect: raised NameError
+nowhere

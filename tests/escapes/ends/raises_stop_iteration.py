@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught StopIteration.
+# Expect: raised StopIteration
+next(iter(()))

@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught TypeError.
+# Expect: raised TypeError
+1 + "1"

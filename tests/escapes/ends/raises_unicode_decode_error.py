@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught UnicodeDecodeError.
+# Expect: raised UnicodeDecodeError
+b"\xff".decode()

@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught ValueError.
+# Expect: raised ValueError
+raise ValueError("no")

@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: an uncaught ZeroDivisionError.
+# Expect: raised ZeroDivisionError
+1 / 0

@@ -1,0 +1,5 @@
+# Attempts: nothing hostile: reading standard input that is not there.
+# Expect: completed prints 0
+import sys
+
+print(len(sys.stdin.read()))

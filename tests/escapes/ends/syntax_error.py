@@ -1,0 +1,3 @@
+# Attempts: nothing hostile: a source that is no Python.
+# Expect: raised SyntaxError | rejected
+x = = 1
