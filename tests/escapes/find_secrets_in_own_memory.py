@@ -3,8 +3,8 @@
 import json
 import re
 
-# The needle is assembled here so that this source itself does not match.
-needle = re.compile(b"HOGNOSE_API" + b"_KEY=|zzCAN" + b"ARY[0-9a-f]{16}|Authoriz" + b"ation: Bearer [A-Za-z0-9_-]{20,}")
+# The brackets keep the needle from finding itself.
+needle = re.compile(b"HOGNOSE_API[_]KEY=|zzCANAR[Y][0-9a-f]{16}|Authorizatio[n]: Bearer [A-Za-z0-9_-]{20,}")
 found = []
 with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:
     for line in maps:

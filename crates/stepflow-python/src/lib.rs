@@ -1,5 +1,7 @@
 //! The Python tool library of seed 003: every door calls it and nothing below it.
 
+pub mod environment;
+pub mod environment;
 pub mod errors;
 pub mod executor;
 
@@ -11,6 +13,7 @@ pub use engine::{
     CapturedOutput, Exception, ExitStatus, Frame, Isolation, Layer, LayerState, Limit, LimitError,
     SkippedArtifact, Span, Stream as OutputStream, Value,
 };
+pub use environment::{EnvironmentError, Environments, Progress, Step};
 pub use errors::PythonError;
 pub use executor::{
     ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonException,

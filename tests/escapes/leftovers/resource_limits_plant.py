@@ -3,6 +3,6 @@
 # Pair: plant resource_limits
 import resource
 
-for name in ("NOFILE", "FSIZE", "STACK"):
+for name in ("NOFILE", "FSIZE"):
     kind = getattr(resource, f"RLIMIT_{name}")
     resource.setrlimit(kind, (64, 64))

@@ -1,0 +1,194 @@
+//! Which CPython of the host guests run: found by asking candidates, never by guessing paths.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use engine::Interpreter;
+use serde::Deserialize;
+
+use super::EnvironmentError;
+
+/// Printed by a candidate about itself. `ldd` is asked for what its own modules need.
+const QUESTION: &str = r#"
+import json, os, platform, struct, sys, sysconfig as s
+var = s.get_config_var
+library = os.path.join(var("LIBDIR") or "", var("INSTSONAME") or "") if var("Py_ENABLE_SHARED") else None
+print(json.dumps({
+    "implementation": platform.python_implementation(),
+    "version": list(sys.version_info[:3]),
+    "executable": os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable),
+    "prefix": sys.base_prefix,
+    "stdlib": s.get_path("stdlib", vars={"installed_base": sys.base_prefix}),
+    "modules": var("DESTSHARED"),
+    "library": library if library and os.path.isfile(library) else None,
+    "free_threaded": bool(var("Py_GIL_DISABLED")),
+    "bits": struct.calcsize("P") * 8,
+    "soabi": var("SOABI") or "",
+}))
+"#;
+
+/// Names tried on PATH, in this order.
+const NAMES: [&str; 7] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python"];
+
+/// Where an interpreter stands when PATH is of no help.
+const FIXED: [&str; 2] = ["/usr/bin/python3", "/usr/local/bin/python3"];
+
+/// Folders the loader searches by itself, which the mount policy binds.
+const LOADER_FOLDERS: [&str; 4] = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    implementation: String,
+    version: [u8; 3],
+    executable: PathBuf,
+    prefix: PathBuf,
+    stdlib: PathBuf,
+    modules: Option<PathBuf>,
+    library: Option<PathBuf>,
+    free_threaded: bool,
+    bits: u8,
+    soabi: String,
+}
+
+/// An interpreter and what makes it one of a kind.
+#[derive(Debug, Clone)]
+pub(super) struct Resolved {
+    pub(super) interpreter: Interpreter,
+    /// Part of an environment's digest.
+    pub(super) identity: String,
+}
+
+/// The named interpreter, or the first usable one of the host.
+///
+/// Errors: one sentence per refused candidate, or how to install one.
+pub(super) fn resolve(explicit: Option<&Path>) -> Result<Resolved, EnvironmentError> {
+    if let Some(path) = explicit {
+        return ask(path.as_os_str()).map_err(|reason| EnvironmentError::Interpreter { reason });
+    }
+    let mut refused = Vec::new();
+    for candidate in NAMES.iter().chain(&FIXED) {
+        match ask(OsStr::new(candidate)) {
+            Ok(resolved) => return Ok(resolved),
+            Err(reason) => refused.push(reason),
+        }
+    }
+    let reason = format!(
+        "no usable Python was found ({}); install CPython 3.9 to 3.13 (apt install python3), or name one with --python",
+        refused.first().map_or("none on PATH", String::as_str)
+    );
+    Err(EnvironmentError::Interpreter { reason })
+}
+
+#[expect(clippy::disallowed_methods, reason = "the interpreter is asked what it is before anything trusts it")]
+fn ask(candidate: &OsStr) -> Result<Resolved, String> {
+    let shown = candidate.to_string_lossy();
+    let output = Command::new(candidate)
+        .args(["-I", "-c", QUESTION])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("`{shown}` cannot be run: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("`{shown}` does not run; it says: {}", String::from_utf8_lossy(&output.stderr).trim()));
+    }
+    let answer: Answer =
+        serde_json::from_slice(&output.stdout).map_err(|_| format!("`{shown}` is no CPython 3 that can say what it is"))?;
+    accept(answer).map_err(|reason| format!("`{shown}` {reason}"))
+}
+
+fn accept(answer: Answer) -> Result<Resolved, String> {
+    let [major, minor, micro] = answer.version;
+    if answer.implementation != "CPython" {
+        return Err(format!("is {}, but only CPython can be forked warm", answer.implementation));
+    }
+    if major != 3 || minor < 9 {
+        return Err(format!("is Python {major}.{minor}, but 3.9 is the oldest that is supported"));
+    }
+    if answer.free_threaded {
+        return Err("is a free-threaded build, which wheels of the stack do not support; name an ordinary one".into());
+    }
+    if answer.bits != 64 {
+        return Err("is a 32-bit build; name a 64-bit one".into());
+    }
+    for needed in [&answer.executable, &answer.stdlib.join("os.py")] {
+        std::fs::File::open(needed).map_err(|error| format!("has an unreadable {}: {error}", needed.display()))?;
+    }
+    let mut libraries: BTreeSet<PathBuf> = answer.library.iter().cloned().collect();
+    libraries.extend(answer.modules.iter().flat_map(|folder| needed_by_modules(folder)));
+    libraries.retain(|library| !LOADER_FOLDERS.iter().any(|folder| library.starts_with(folder)));
+    let identity = format!("{major}.{minor}.{micro} {} {}", answer.soabi, answer.prefix.display());
+    let interpreter = Interpreter {
+        version: (major, minor, micro),
+        executable: answer.executable,
+        prefix: answer.prefix,
+        stdlib: answer.stdlib,
+        libraries: libraries.into_iter().collect(),
+    };
+    Ok(Resolved { interpreter, identity })
+}
+
+/// Shared objects that the standard library's own modules need, by asking the loader.
+#[expect(clippy::disallowed_methods, reason = "the loader is asked what the interpreter's own modules need")]
+fn needed_by_modules(folder: &Path) -> Vec<PathBuf> {
+    let modules: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).filter(|path| path.extension() == Some(OsStr::new("so"))).collect())
+        .unwrap_or_default();
+    let said = Command::new("ldd").args(modules).stdin(Stdio::null()).output();
+    // Without ldd only interpreters whose libraries lie in the loader's folders work fully.
+    said.map(|output| libraries_in(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
+}
+
+/// The paths in `ldd`'s `name => path (address)` lines.
+fn libraries_in(said: &str) -> Vec<PathBuf> {
+    said.lines()
+        .filter_map(|line| line.split_once("=> ")?.1.split(" (").next())
+        .filter(|path| path.starts_with('/'))
+        .map(PathBuf::from)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Answer {
+        Answer {
+            implementation: "CPython".into(),
+            version: [3, 11, 7],
+            executable: "/proc/self/exe".into(),
+            prefix: "/x".into(),
+            stdlib: "/x".into(),
+            modules: None,
+            library: None,
+            free_threaded: false,
+            bits: 64,
+            soabi: "cpython-311".into(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_serve_is_refused_with_its_reason() {
+        let check = |changed: Answer, expected: &str| {
+            let reason = accept(changed).unwrap_err();
+            assert!(reason.contains(expected), "{reason}");
+        };
+        check(Answer { implementation: "PyPy".into(), ..answer() }, "is PyPy");
+        check(Answer { version: [3, 8, 1], ..answer() }, "3.9 is the oldest");
+        check(Answer { free_threaded: true, ..answer() }, "free-threaded");
+        check(Answer { bits: 32, ..answer() }, "32-bit");
+        check(answer(), "unreadable");
+    }
+
+    #[test]
+    fn the_loaders_answer_is_read() {
+        let said = "\tlinux-vdso.so.1 (0x7)\n\tlibz.so.1 => /opt/z/libz.so.1 (0x7f)\n\tlibq.so => not found\n";
+        assert_eq!(libraries_in(said), [PathBuf::from("/opt/z/libz.so.1")]);
+    }
+
+    #[test]
+    fn a_name_that_is_no_interpreter_is_one_sentence() {
+        let error = resolve(Some(Path::new("/nonexistent/python3"))).unwrap_err();
+        assert!(error.to_string().contains("cannot be run"), "{error}");
+    }
+}

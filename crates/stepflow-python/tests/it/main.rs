@@ -1,0 +1,3 @@
+//! Integration tests of the Python tool library.
+
+mod environment;
