@@ -18,13 +18,22 @@ pub(crate) struct Capture {
 impl Capture {
     pub(crate) fn new(cap_bytes: u64) -> Self {
         let cap = usize::try_from(cap_bytes).unwrap_or(usize::MAX);
-        Self { cap, head: BytesMut::new(), tail: VecDeque::new(), dropped_bytes: 0 }
+        Self {
+            cap,
+            head: BytesMut::new(),
+            tail: VecDeque::new(),
+            dropped_bytes: 0,
+        }
     }
 
     /// Takes bytes; returns how many of them, from the front, still belong to an unbroken stream.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> usize {
         let before = self.head.len() + self.tail.len();
-        let unbroken = if self.dropped_bytes > 0 { 0 } else { bytes.len().min(self.cap.saturating_sub(before)) };
+        let unbroken = if self.dropped_bytes > 0 {
+            0
+        } else {
+            bytes.len().min(self.cap.saturating_sub(before))
+        };
         let head_room = (self.cap - self.cap / 2).saturating_sub(self.head.len());
         let (to_head, to_tail) = bytes.split_at(bytes.len().min(head_room));
         self.head.extend_from_slice(to_head);
@@ -43,9 +52,17 @@ impl Capture {
         if self.dropped_bytes == 0 {
             let mut whole = self.head;
             whole.extend_from_slice(&tail);
-            return CapturedOutput { head: whole.freeze(), tail: Bytes::new(), dropped_bytes: 0 };
+            return CapturedOutput {
+                head: whole.freeze(),
+                tail: Bytes::new(),
+                dropped_bytes: 0,
+            };
         }
-        CapturedOutput { head: self.head.freeze(), tail, dropped_bytes: self.dropped_bytes }
+        CapturedOutput {
+            head: self.head.freeze(),
+            tail,
+            dropped_bytes: self.dropped_bytes,
+        }
     }
 }
 
@@ -68,7 +85,10 @@ mod tests {
         let all = |text: &str| (text.to_owned(), String::new(), 0);
         assert_eq!(captured(6, &["abc", "def"]), all("abcdef"));
         assert_eq!(captured(6, &["abcdefg"]), ("abc".into(), "efg".into(), 1));
-        assert_eq!(captured(6, &["ab", "cdefghij", "kl"]), ("abc".into(), "jkl".into(), 6));
+        assert_eq!(
+            captured(6, &["ab", "cdefghij", "kl"]),
+            ("abc".into(), "jkl".into(), 6)
+        );
         assert_eq!(captured(0, &["abc"]), (String::new(), String::new(), 3));
         assert_eq!(captured(1, &["ab"]), ("a".into(), String::new(), 1));
     }
@@ -76,6 +96,13 @@ mod tests {
     #[test]
     fn only_an_unbroken_beginning_is_streamed() {
         let mut capture = Capture::new(4);
-        assert_eq!((capture.push(b"abc"), capture.push(b"def"), capture.push(b"g")), (3, 1, 0));
+        assert_eq!(
+            (
+                capture.push(b"abc"),
+                capture.push(b"def"),
+                capture.push(b"g")
+            ),
+            (3, 1, 0)
+        );
     }
 }

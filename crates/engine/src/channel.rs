@@ -18,7 +18,9 @@ pub(crate) struct Channel {
 impl Channel {
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
         fd::set_nonblocking(socket.as_fd())?;
-        Ok(Self { socket: Mutex::new(watch(socket, Interest::READABLE | Interest::WRITABLE)?) })
+        Ok(Self {
+            socket: Mutex::new(watch(socket, Interest::READABLE | Interest::WRITABLE)?),
+        })
     }
 
     /// Sends a request with descriptors and waits for its answer.
@@ -32,7 +34,9 @@ impl Channel {
         let peer = self.socket.lock().await;
         loop {
             match socket::send(peer.as_fd(), request.bytes(), descriptors) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => peer.writable().await?.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    peer.writable().await?.clear_ready()
+                }
                 sent => break sent?,
             }
         }
@@ -46,7 +50,10 @@ impl Channel {
 }
 
 /// Watches a descriptor for readiness.
-#[expect(deprecated, reason = "the constructor that replaces it is unsafe for types whose descriptor may change; an OwnedFd's does not")]
+#[expect(
+    deprecated,
+    reason = "the constructor that replaces it is unsafe for types whose descriptor may change; an OwnedFd's does not"
+)]
 pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, interest)
 }

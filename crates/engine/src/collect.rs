@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sandbox::sys::fd;
-use wire::collect::{CollectCaps, CollectDecoder, DisplayName, Event};
+use wire::collect::{CollectCaps, CollectDecoder, CollectFrame, DisplayName};
 
 use crate::error::ExecutionError;
 use crate::limits::Limits;
@@ -49,34 +49,61 @@ pub(crate) async fn collect(
     limits: &Limits,
 ) -> Result<Collected, ExecutionError> {
     let (stream, their_stream) = fd::pipe().map_err(|error| host("make a pipe", &error))?;
-    let walker = spawner.collect(uid, limits.artifacts, limits.artifact_bytes, folder, their_stream.as_fd()).await?;
+    let walker = spawner
+        .collect(
+            uid,
+            limits.artifacts,
+            limits.artifact_bytes,
+            folder,
+            their_stream.as_fd(),
+        )
+        .await?;
     drop(their_stream);
     let caps = CollectCaps {
         entries: MAX_ENTRIES,
         file_bytes: limits.artifact_bytes,
-        total_bytes: limits.artifact_bytes.saturating_mul(limits.artifacts.into()),
+        total_bytes: limits
+            .artifact_bytes
+            .saturating_mul(limits.artifacts.into()),
     };
     let store = Arc::clone(store);
     let reading = tokio::task::spawn_blocking(move || read(File::from(stream), caps, &store));
     let read = tokio::time::timeout(TIMEOUT, reading).await;
-    let walked = walker.ended().await.map_err(|error| host("reap the collector", &error))?;
+    let walked = walker
+        .ended()
+        .await
+        .map_err(|error| host("reap the collector", &error))?;
     match read {
         Ok(Ok(Ok(collected))) if walked.exited == Some(0) => Ok(collected),
-        Ok(Ok(Err(error))) => Err(ExecutionError::Host { operation: "collect the artifacts".into(), reason: error }),
-        Ok(_) | Err(_) => Err(ExecutionError::Lost { what: "the collector" }),
+        Ok(Ok(Err(error))) => Err(ExecutionError::Host {
+            operation: "collect the artifacts".into(),
+            reason: error,
+        }),
+        Ok(_) | Err(_) => Err(ExecutionError::Lost {
+            what: "the collector",
+        }),
     }
 }
 
 fn read(mut stream: File, caps: CollectCaps, store: &Store) -> Result<Collected, String> {
     let mut decoder = CollectDecoder::new(caps);
-    let mut sink = Sink { store, collected: Collected::default(), open: None, failure: None };
+    let mut sink = Sink {
+        store,
+        collected: Collected::default(),
+        open: None,
+        failure: None,
+    };
     let mut buffer = vec![0; 256 * 1024];
     loop {
-        let count = stream.read(&mut buffer).map_err(|error| error.to_string())?;
+        let count = stream
+            .read(&mut buffer)
+            .map_err(|error| error.to_string())?;
         if count == 0 {
             break;
         }
-        decoder.push(&buffer[..count], |event| sink.take(event)).map_err(|error| error.to_string())?;
+        decoder
+            .push(&buffer[..count], |event| sink.take(event))
+            .map_err(|error| error.to_string())?;
         if let Some(failure) = sink.failure.take() {
             return Err(failure.to_string());
         }
@@ -93,26 +120,28 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    fn take(&mut self, event: Event<'_>) {
+    fn take(&mut self, event: CollectFrame<'_>) {
         if let Err(error) = self.try_take(event) {
             self.failure.get_or_insert(error);
         }
     }
 
-    fn try_take(&mut self, event: Event<'_>) -> std::io::Result<()> {
+    fn try_take(&mut self, event: CollectFrame<'_>) -> std::io::Result<()> {
         match event {
-            Event::File { name, .. } => self.open = Some((name, self.store.incoming()?)),
-            Event::Content(bytes) => {
+            CollectFrame::File { name, .. } => self.open = Some((name, self.store.incoming()?)),
+            CollectFrame::Content(bytes) => {
                 if let Some((_, incoming)) = &mut self.open {
                     incoming.write(bytes)?;
                 }
             }
-            Event::FileEnd => {
+            CollectFrame::FileEnd => {
                 if let Some((name, incoming)) = self.open.take() {
                     let size_bytes = incoming.size_bytes;
                     let sha256 = self.store.finish(incoming)?;
                     self.collected.artifacts.push(Artifact {
-                        media_type: mime_guess::from_path(&name.text).first_or_octet_stream().to_string(),
+                        media_type: mime_guess::from_path(&name.text)
+                            .first_or_octet_stream()
+                            .to_string(),
                         name: name.text,
                         size_bytes,
                         sha256,
@@ -121,10 +150,13 @@ impl Sink<'_> {
                     });
                 }
             }
-            Event::Skipped { name, reason } => {
-                self.collected.skipped.push(SkippedArtifact { name: name.text, reason });
+            CollectFrame::Skipped { name, reason } => {
+                self.collected.skipped.push(SkippedArtifact {
+                    name: name.text,
+                    reason,
+                });
             }
-            Event::End => {}
+            CollectFrame::End => {}
         }
         Ok(())
     }

@@ -100,9 +100,15 @@ impl Engine {
         let (started, starting) = oneshot::channel();
         let inner = Arc::clone(&self.inner);
         // A task of its own: whoever gives up waiting, the tree is killed and reaped all the same.
-        tokio::spawn(async move { inner.run(id, request, limits, events, cancelled, started).await });
+        tokio::spawn(async move {
+            inner
+                .run(id, request, limits, events, cancelled, started)
+                .await
+        });
         let execution = Execution::new(id, receiver, cancel);
-        starting.await.unwrap_or(Err(ExecutionError::Lost { what: "the supervisor task" }))?;
+        starting.await.unwrap_or(Err(ExecutionError::Lost {
+            what: "the supervisor task",
+        }))?;
         Ok(execution)
     }
 
@@ -110,14 +116,30 @@ impl Engine {
         let limits = self.inner.config.limits.resolve(&request.limits)?;
         let bytes = request.source.len() as u64;
         if bytes > limits.source_bytes {
-            return Err(ExecutionError::SourceTooLong { bytes, limit: limits.source_bytes });
+            return Err(ExecutionError::SourceTooLong {
+                bytes,
+                limit: limits.source_bytes,
+            });
         }
-        if let Some(file) = request.files.iter().find(|file| !InputFile::is_valid_name(&file.name)) {
-            return Err(ExecutionError::FileName { name: file.name.clone() });
+        if let Some(file) = request
+            .files
+            .iter()
+            .find(|file| !InputFile::is_valid_name(&file.name))
+        {
+            return Err(ExecutionError::FileName {
+                name: file.name.clone(),
+            });
         }
-        let bytes = request.files.iter().map(|file| file.content.len() as u64).sum();
+        let bytes = request
+            .files
+            .iter()
+            .map(|file| file.content.len() as u64)
+            .sum();
         if bytes > limits.workdir_bytes {
-            return Err(ExecutionError::FilesTooLarge { bytes, limit: limits.workdir_bytes });
+            return Err(ExecutionError::FilesTooLarge {
+                bytes,
+                limit: limits.workdir_bytes,
+            });
         }
         Ok(limits)
     }
@@ -125,7 +147,10 @@ impl Engine {
     /// The content of an artifact.
     pub async fn artifact(&self, id: ExecutionId, name: &str) -> Option<(Artifact, Bytes)> {
         let (store, name) = (Arc::clone(&self.inner.store), name.to_owned());
-        tokio::task::spawn_blocking(move || store.get(id, &name)).await.ok().flatten()
+        tokio::task::spawn_blocking(move || store.get(id, &name))
+            .await
+            .ok()
+            .flatten()
     }
 
     /// Every isolation layer.
@@ -171,7 +196,9 @@ impl Engine {
     /// Gives up root for good: from here on this process is a uid that owns nothing but the
     /// artifacts. Returns whether there was anything to give up.
     pub fn drop_privileges(&self) -> io::Result<bool> {
-        let Some(block) = &self.inner.block else { return Ok(false) };
+        let Some(block) = &self.inner.block else {
+            return Ok(false);
+        };
         let uid = block.server_uid();
         std::os::unix::fs::chown(self.inner.store.folder(), Some(uid), Some(uid))?;
         identity::become_user_everywhere(uid, uid)?;
@@ -211,14 +238,21 @@ impl Inner {
         let _permit = match queued {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return drop(started.send(Err(ExecutionError::ShuttingDown))),
-            Err(_) => return drop(started.send(Err(ExecutionError::Saturated { waited: QUEUE_TIMEOUT }))),
+            Err(_) => {
+                return drop(started.send(Err(ExecutionError::Saturated {
+                    waited: QUEUE_TIMEOUT,
+                })));
+            }
         };
         let preload = preload::choose(&self.preloads, &request.imports);
         let mut slot = match self.take_slot(&limits).await {
             Ok(slot) => slot,
             Err(error) => return drop(started.send(Err(error))),
         };
-        let ready = match self.lease(preload, &mut slot, &limits, request.stdin.is_some()).await {
+        let ready = match self
+            .lease(preload, &mut slot, &limits, request.stdin.is_some())
+            .await
+        {
             Ok(ready) => ready,
             Err(error) => {
                 self.retire(slot).await;
@@ -230,11 +264,18 @@ impl Inner {
         let _ = events.send(Event::Started).await;
         let observed = supervise(ready, &slot, &request, &limits, &events, &mut cancel).await;
         let ended = match observed {
-            Ok(observed) => self.report(id, observed, &slot, limits, start, preload).await,
+            Ok(observed) => {
+                self.report(id, observed, &slot, limits, start, preload)
+                    .await
+            }
             Err(error) => Err(error),
         };
         let broken = ended.is_err();
-        if broken { self.retire(slot).await } else { self.release(slot).await }
+        if broken {
+            self.retire(slot).await
+        } else {
+            self.release(slot).await
+        }
         let last = match ended {
             Ok(report) => Event::Finished(Box::new(report)),
             Err(error) => Event::Failed(error),
@@ -248,13 +289,20 @@ impl Inner {
             Some(slot) => slot,
             None => Slot::new(self.spawner.slot().await?),
         };
-        slot.arm(limits).map_err(|error| host("write the cgroup limits", &error))?;
+        slot.arm(limits)
+            .map_err(|error| host("write the cgroup limits", &error))?;
         Ok(slot)
     }
 
     /// A confined child. A zygote that has died since its last use is replaced once: nothing of
     /// the program has started yet.
-    async fn lease(&self, preload: usize, slot: &mut Slot, limits: &Limits, wants_stdin: bool) -> Result<lease::Ready, ExecutionError> {
+    async fn lease(
+        &self,
+        preload: usize,
+        slot: &mut Slot,
+        limits: &Limits,
+        wants_stdin: bool,
+    ) -> Result<lease::Ready, ExecutionError> {
         let zygote = self.zygote(preload).await?;
         match lease::ready(&self.spawner, &zygote, slot, limits, wants_stdin).await {
             Err(ExecutionError::Lost { what }) if zygote.is_broken() => {
@@ -323,7 +371,12 @@ impl Inner {
         let slot = if slot.is_clean() {
             slot
         } else {
-            match tokio::task::spawn_blocking(move || { slot.empty(); slot }).await {
+            match tokio::task::spawn_blocking(move || {
+                slot.empty();
+                slot
+            })
+            .await
+            {
                 Ok(slot) => slot,
                 Err(_) => return,
             }
@@ -343,6 +396,9 @@ impl Inner {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        tracing::error!(index, "a slot could not be removed; its cgroup still has processes");
+        tracing::error!(
+            index,
+            "a slot could not be removed; its cgroup still has processes"
+        );
     }
 }

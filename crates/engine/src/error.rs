@@ -30,7 +30,9 @@ pub enum ExecutionError {
         limit: u64,
     },
     /// An input file that cannot be placed.
-    #[error("input file name {name:?} must be one plain name without `/`, control characters, `.` or `..`")]
+    #[error(
+        "input file name {name:?} must be one plain name without `/`, control characters, `.` or `..`"
+    )]
     FileName {
         /// The name as given.
         name: String,
@@ -91,9 +93,10 @@ impl ExecutionError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self {
-            Self::Limit(_) | Self::SourceTooLong { .. } | Self::FileName { .. } | Self::FilesTooLarge { .. } => {
-                Fault::Caller
-            }
+            Self::Limit(_)
+            | Self::SourceTooLong { .. }
+            | Self::FileName { .. }
+            | Self::FilesTooLarge { .. } => Fault::Caller,
             Self::Saturated { .. } | Self::ShuttingDown => Fault::Capacity,
             Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
             Self::Remote { fault, .. } => *fault,

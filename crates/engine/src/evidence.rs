@@ -28,7 +28,15 @@ pub(crate) struct Evidence {
 
 /// Decides the outcome: the caller's wish, our own kill, the kernel's, then what the guest did.
 pub(crate) fn classify(evidence: Evidence) -> Outcome {
-    let Evidence { cancelled, killed_for, oom_kills, refused_forks, workdir_full, exit, report } = evidence;
+    let Evidence {
+        cancelled,
+        killed_for,
+        oom_kills,
+        refused_forks,
+        workdir_full,
+        exit,
+        report,
+    } = evidence;
     if cancelled {
         return Outcome::Cancelled;
     }
@@ -66,18 +74,27 @@ mod libc_signal {
 /// The report as an outcome, if the kernel tells the same story.
 fn believed(exit: ExitStatus, report: Option<ReportFrame>) -> Option<Outcome> {
     match (exit, report?) {
-        (ExitStatus::Exited(0), ReportFrame::Completed(value)) => Some(Outcome::Completed(value_of(value))),
+        (ExitStatus::Exited(0), ReportFrame::Completed(value)) => {
+            Some(Outcome::Completed(value_of(value)))
+        }
         (ExitStatus::Exited(status), ReportFrame::Raised(exception))
             if status != 0 && status == exception.exit_status.unwrap_or(1) =>
         {
             Some(Outcome::Raised(exception_of(exception)))
         }
-        (ExitStatus::Exited(_) | ExitStatus::Signaled(_), ReportFrame::Completed(_) | ReportFrame::Raised(_)) => None,
+        (
+            ExitStatus::Exited(_) | ExitStatus::Signaled(_),
+            ReportFrame::Completed(_) | ReportFrame::Raised(_),
+        ) => None,
     }
 }
 
 fn value_of(frame: ValueFrame) -> Value {
-    Value { repr: frame.repr, json: frame.json, error: frame.error }
+    Value {
+        repr: frame.repr,
+        json: frame.json,
+        error: frame.error,
+    }
 }
 
 fn exception_of(frame: ExceptionFrame) -> Exception {
@@ -92,7 +109,12 @@ fn exception_of(frame: ExceptionFrame) -> Exception {
 }
 
 fn frame_of(frame: StackFrame) -> Frame {
-    Frame { file: frame.file, line: frame.line, function: frame.function, source: frame.source }
+    Frame {
+        file: frame.file,
+        line: frame.line,
+        function: frame.function,
+        source: frame.source,
+    }
 }
 
 #[cfg(test)]
@@ -110,7 +132,15 @@ mod tests {
     }
 
     fn quiet(exit: ExitStatus, report: Option<ReportFrame>) -> Evidence {
-        Evidence { cancelled: false, killed_for: None, oom_kills: 0, refused_forks: 0, workdir_full: false, exit, report }
+        Evidence {
+            cancelled: false,
+            killed_for: None,
+            oom_kills: 0,
+            refused_forks: 0,
+            workdir_full: false,
+            exit,
+            report,
+        }
     }
 
     fn check(evidence: Evidence, expected: &str) {
@@ -118,9 +148,10 @@ mod tests {
         let shown = match &outcome {
             Outcome::LimitExceeded(limit) => limit.name().to_owned(),
             Outcome::Crashed(status) => format!("{status:?}"),
-            Outcome::Completed(_) | Outcome::Raised(_) | Outcome::Rejected(_) | Outcome::Cancelled => {
-                outcome.kind().to_owned()
-            }
+            Outcome::Completed(_)
+            | Outcome::Raised(_)
+            | Outcome::Rejected(_)
+            | Outcome::Cancelled => outcome.kind().to_owned(),
         };
         assert_eq!(shown, expected, "{evidence:?}");
     }
@@ -138,19 +169,66 @@ mod tests {
     #[test]
     fn a_kill_outranks_a_report() {
         let done = quiet(ExitStatus::Exited(0), report(DONE));
-        check(Evidence { killed_for: Some(Limit::Wall), ..done.clone() }, "wall");
-        check(Evidence { oom_kills: 1, ..done.clone() }, "memory");
-        check(Evidence { oom_kills: 1, killed_for: Some(Limit::Output), ..done.clone() }, "output");
-        check(Evidence { cancelled: true, oom_kills: 1, killed_for: Some(Limit::Wall), ..done }, "cancelled");
+        check(
+            Evidence {
+                killed_for: Some(Limit::Wall),
+                ..done.clone()
+            },
+            "wall",
+        );
+        check(
+            Evidence {
+                oom_kills: 1,
+                ..done.clone()
+            },
+            "memory",
+        );
+        check(
+            Evidence {
+                oom_kills: 1,
+                killed_for: Some(Limit::Output),
+                ..done.clone()
+            },
+            "output",
+        );
+        check(
+            Evidence {
+                cancelled: true,
+                oom_kills: 1,
+                killed_for: Some(Limit::Wall),
+                ..done
+            },
+            "cancelled",
+        );
     }
 
     #[test]
     fn a_limit_explains_a_failure_but_never_undoes_a_completion() {
         let done = quiet(ExitStatus::Exited(0), report(DONE));
-        check(Evidence { refused_forks: 3, workdir_full: true, ..done }, "completed");
+        check(
+            Evidence {
+                refused_forks: 3,
+                workdir_full: true,
+                ..done
+            },
+            "completed",
+        );
         let raised = quiet(ExitStatus::Exited(1), report(RAISED));
-        check(Evidence { refused_forks: 3, workdir_full: true, ..raised.clone() }, "processes");
-        check(Evidence { workdir_full: true, ..raised }, "disk");
+        check(
+            Evidence {
+                refused_forks: 3,
+                workdir_full: true,
+                ..raised.clone()
+            },
+            "processes",
+        );
+        check(
+            Evidence {
+                workdir_full: true,
+                ..raised
+            },
+            "disk",
+        );
         check(quiet(ExitStatus::Signaled(24), None), "cpu");
         check(quiet(ExitStatus::Signaled(25), None), "disk");
     }

@@ -96,8 +96,16 @@ pub struct Execution {
 impl Execution {
     /// An execution whose events come from `events`; `cancel` fires (or is dropped) to kill it.
     #[must_use]
-    pub fn new(id: ExecutionId, events: mpsc::Receiver<Event>, cancel: oneshot::Sender<()>) -> Self {
-        Self { id, events, cancel: Some(cancel) }
+    pub fn new(
+        id: ExecutionId,
+        events: mpsc::Receiver<Event>,
+        cancel: oneshot::Sender<()>,
+    ) -> Self {
+        Self {
+            id,
+            events,
+            cancel: Some(cancel),
+        }
     }
 
     /// An execution that ended before it started, such as one the policy rejected.
@@ -106,7 +114,11 @@ impl Execution {
         let (sender, events) = mpsc::channel(1);
         // A channel of one holds one: this cannot fail.
         let _ = sender.try_send(last);
-        Self { id, events, cancel: None }
+        Self {
+            id,
+            events,
+            cancel: None,
+        }
     }
 
     /// Its identity.
@@ -138,6 +150,8 @@ impl Execution {
                 Event::Failed(error) => return Err(error),
             }
         }
-        Err(ExecutionError::Lost { what: "the supervisor task" })
+        Err(ExecutionError::Lost {
+            what: "the supervisor task",
+        })
     }
 }

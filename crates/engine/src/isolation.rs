@@ -98,18 +98,37 @@ pub fn tier_of(probe: &Probe, cgroups: &CgroupParents) -> Tier {
 #[must_use]
 pub fn missing_essentials(probe: &Probe) -> Vec<&'static str> {
     let needed = [
-        (probe.user_namespaces, "user namespaces (set the sysctl user.max_user_namespaces above 0, or kernel.unprivileged_userns_clone to 1)"),
-        (probe.private_proc, "a private /proc (Linux 5.8 or later, and an unmasked /proc where this runs in a container)"),
-        (probe.seccomp, "seccomp filters (a kernel built with CONFIG_SECCOMP_FILTER)"),
+        (
+            probe.user_namespaces,
+            "user namespaces (set the sysctl user.max_user_namespaces above 0, or kernel.unprivileged_userns_clone to 1)",
+        ),
+        (
+            probe.private_proc,
+            "a private /proc (Linux 5.8 or later, and an unmasked /proc where this runs in a container)",
+        ),
+        (
+            probe.seccomp,
+            "seccomp filters (a kernel built with CONFIG_SECCOMP_FILTER)",
+        ),
     ];
-    needed.into_iter().filter(|(there, _)| !there).map(|(_, name)| name).collect()
+    needed
+        .into_iter()
+        .filter(|(there, _)| !there)
+        .map(|(_, name)| name)
+        .collect()
 }
 
 /// Every layer, enforced or missing, what that means here and how to mend it.
 #[must_use]
 pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
     let tier = tier_of(probe, cgroups);
-    let must = |there: bool| if there { LayerState::Enforced } else { LayerState::Missing };
+    let must = |there: bool| {
+        if there {
+            LayerState::Enforced
+        } else {
+            LayerState::Missing
+        }
+    };
     let always = |name, detail: &str, meaning: &str| Layer {
         name,
         state: LayerState::Enforced,
@@ -119,26 +138,48 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
     };
     let layers = vec![
         cgroup_layer(tier, cgroups),
-        always("namespaces", "mount, pid, net, ipc, uts, cgroup", "a guest sees no process, network or host name but its own"),
-        always("root", "read-only, pivoted, no host /etc, minimal /dev", "nothing outside /code, /tmp and /dev/shm can be written"),
+        always(
+            "namespaces",
+            "mount, pid, net, ipc, uts, cgroup",
+            "a guest sees no process, network or host name but its own",
+        ),
+        always(
+            "root",
+            "read-only, pivoted, no host /etc, minimal /dev",
+            "nothing outside /code, /tmp and /dev/shm can be written",
+        ),
         Layer {
             name: "proc",
             state: must(probe.private_proc),
             detail: format!("Linux {}", probe.kernel),
             meaning: "a guest's /proc shows its own processes and no kernel settings".into(),
-            mend: (!probe.private_proc).then(|| "use Linux 5.8 or later; in a container unmask /proc".into()),
+            mend: (!probe.private_proc)
+                .then(|| "use Linux 5.8 or later; in a container unmask /proc".into()),
         },
-        always("workdir", "tmpfs with byte and inode caps, no execution", "what a guest writes ends with it"),
+        always(
+            "workdir",
+            "tmpfs with byte and inode caps, no execution",
+            "what a guest writes ends with it",
+        ),
         uid_layer(tier),
         Layer {
             name: "user_namespace",
             state: must(probe.user_namespaces),
             detail: "one id".into(),
             meaning: "inside there is one uid, and no capability counts outside".into(),
-            mend: (!probe.user_namespaces).then(|| "set the sysctl user.max_user_namespaces above 0".into()),
+            mend: (!probe.user_namespaces)
+                .then(|| "set the sysctl user.max_user_namespaces above 0".into()),
         },
-        always("capabilities", "none, bounding set empty, no new privileges", "nothing a guest executes gains a privilege"),
-        always("rlimits", "files, stack, locked memory, queues, processes", "a second belt behind cgroups"),
+        always(
+            "capabilities",
+            "none, bounding set empty, no new privileges",
+            "nothing a guest executes gains a privilege",
+        ),
+        always(
+            "rlimits",
+            "files, stack, locked memory, queues, processes",
+            "a second belt behind cgroups",
+        ),
         landlock_layer(probe.landlock_abi),
         Layer {
             name: "seccomp",
@@ -147,16 +188,29 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
             meaning: "system calls outside the policy answer EPERM or ENOSYS".into(),
             mend: (!probe.seccomp).then(|| "use a kernel built with CONFIG_SECCOMP_FILTER".into()),
         },
-        always("network", "empty network namespace, loopback down, no sockets but AF_UNIX", "a guest reaches no address, not even this host"),
+        always(
+            "network",
+            "empty network namespace, loopback down, no sockets but AF_UNIX",
+            "a guest reaches no address, not even this host",
+        ),
     ];
-    Isolation { tier: tier.name(), layers }
+    Isolation {
+        tier: tier.name(),
+        layers,
+    }
 }
 
 fn cgroup_layer(tier: Tier, cgroups: &CgroupParents) -> Layer {
     let (state, detail) = match (tier, cgroups) {
-        (_, CgroupParents::None) | (Tier::Rootless | Tier::Nested, _) => (LayerState::Weaker, "none delegated"),
-        (Tier::Full, CgroupParents::V1 { .. }) => (LayerState::Enforced, "v1: memory, pids, cpuacct"),
-        (Tier::Full, CgroupParents::V2 { .. }) => (LayerState::Enforced, "v2 (unproven): memory, pids, cpu"),
+        (_, CgroupParents::None) | (Tier::Rootless | Tier::Nested, _) => {
+            (LayerState::Weaker, "none delegated")
+        }
+        (Tier::Full, CgroupParents::V1 { .. }) => {
+            (LayerState::Enforced, "v1: memory, pids, cpuacct")
+        }
+        (Tier::Full, CgroupParents::V2 { .. }) => {
+            (LayerState::Enforced, "v2 (unproven): memory, pids, cpu")
+        }
     };
     let weaker = state == LayerState::Weaker;
     Layer {
@@ -177,30 +231,50 @@ fn uid_layer(tier: Tier) -> Layer {
     let unique = tier != Tier::Rootless;
     Layer {
         name: "uid",
-        state: if unique { LayerState::Enforced } else { LayerState::Weaker },
-        detail: if unique { "a uid per slot that nobody else has" } else { "your own uid for every guest" }.into(),
+        state: if unique {
+            LayerState::Enforced
+        } else {
+            LayerState::Weaker
+        },
+        detail: if unique {
+            "a uid per slot that nobody else has"
+        } else {
+            "your own uid for every guest"
+        }
+        .into(),
         meaning: if unique {
             "per-user kernel limits of one guest never touch another"
         } else {
             "guests share your uid outside; namespaces, Landlock and seccomp keep them apart"
         }
         .into(),
-        mend: (!unique).then(|| "run as root, which then drops its own privileges after the start".into()),
+        mend: (!unique)
+            .then(|| "run as root, which then drops its own privileges after the start".into()),
     }
 }
 
 fn landlock_layer(abi: u32) -> Layer {
     let (state, meaning) = match abi {
-        0 => (LayerState::Missing, "files and signals are guarded by mounts, uids and namespaces alone"),
-        1..=5 => (LayerState::Weaker, "files are guarded twice; abstract sockets and signals by namespaces alone"),
-        6.. => (LayerState::Enforced, "files, TCP, abstract sockets and signals are guarded a second time"),
+        0 => (
+            LayerState::Missing,
+            "files and signals are guarded by mounts, uids and namespaces alone",
+        ),
+        1..=5 => (
+            LayerState::Weaker,
+            "files are guarded twice; abstract sockets and signals by namespaces alone",
+        ),
+        6.. => (
+            LayerState::Enforced,
+            "files, TCP, abstract sockets and signals are guarded a second time",
+        ),
     };
     Layer {
         name: "landlock",
         state,
         detail: format!("ABI {abi}"),
         meaning: meaning.into(),
-        mend: (state != LayerState::Enforced).then(|| "use Linux 6.12 or later with landlock in the lsm= list".into()),
+        mend: (state != LayerState::Enforced)
+            .then(|| "use Linux 6.12 or later with landlock in the lsm= list".into()),
     }
 }
 
@@ -209,12 +283,21 @@ mod tests {
     use super::*;
 
     fn probe(is_root: bool) -> Probe {
-        Probe { is_root, user_namespaces: true, private_proc: true, landlock_abi: 7, seccomp: true, kernel: "6.18".into() }
+        Probe {
+            is_root,
+            user_namespaces: true,
+            private_proc: true,
+            landlock_abi: 7,
+            seccomp: true,
+            kernel: "6.18".into(),
+        }
     }
 
     #[test]
     fn tiers_are_ordered_and_follow_the_host() {
-        let v2 = CgroupParents::V2 { parent: "/c".into() };
+        let v2 = CgroupParents::V2 {
+            parent: "/c".into(),
+        };
         assert_eq!(tier_of(&probe(true), &v2), Tier::Full);
         assert_eq!(tier_of(&probe(true), &CgroupParents::None), Tier::Nested);
         assert_eq!(tier_of(&probe(false), &v2), Tier::Rootless);
@@ -226,10 +309,19 @@ mod tests {
     #[test]
     fn whatever_is_not_enforced_says_how_to_mend_it() {
         let mut weak = probe(false);
-        (weak.landlock_abi, weak.private_proc, weak.seccomp, weak.user_namespaces) = (0, false, false, false);
+        (
+            weak.landlock_abi,
+            weak.private_proc,
+            weak.seccomp,
+            weak.user_namespaces,
+        ) = (0, false, false, false);
         let isolation = describe(&weak, &CgroupParents::None);
         for layer in &isolation.layers {
-            assert_eq!(layer.mend.is_none(), layer.state == LayerState::Enforced, "{layer:?}");
+            assert_eq!(
+                layer.mend.is_none(),
+                layer.state == LayerState::Enforced,
+                "{layer:?}"
+            );
         }
         assert_eq!(missing_essentials(&weak).len(), 3);
         assert!(missing_essentials(&probe(false)).is_empty());

@@ -58,7 +58,10 @@ impl Kit {
 
     /// Files that appear under `/guest`: name inside, path on the host.
     pub fn guest_files(&self) -> impl Iterator<Item = (&'static str, PathBuf)> {
-        FILES.iter().filter(|file| file.name.starts_with("guest/")).map(|file| (file.name, self.folder.join(file.name)))
+        FILES
+            .iter()
+            .filter(|file| file.name.starts_with("guest/"))
+            .map(|file| (file.name, self.folder.join(file.name)))
     }
 }
 

@@ -86,12 +86,17 @@ pub(crate) async fn ready(
         workdir_bytes: limits.workdir_bytes,
         workdir_inodes: limits.workdir_inodes,
         // The zygote's own data is inherited and counted, so that is allowed on top.
-        data_bytes: if slot.has_cgroups() { 0 } else { limits.memory_bytes + PRELOAD_DATA_BYTES },
+        data_bytes: if slot.has_cgroups() {
+            0
+        } else {
+            limits.memory_bytes + PRELOAD_DATA_BYTES
+        },
         nonce,
         procs: u32::try_from(procs.len()).unwrap_or(0),
         reserved: 0,
     };
-    let (status, their_status) = socket::pair().map_err(|error| host("make a socket pair", &error))?;
+    let (status, their_status) =
+        socket::pair().map_err(|error| host("make a socket pair", &error))?;
     let mut descriptors = vec![namespace.as_fd()];
     descriptors.extend(pipes.theirs());
     descriptors.push(their_status.as_fd());
@@ -99,10 +104,14 @@ pub(crate) async fn ready(
     let (child, pid) = zygote.fork(&request, &descriptors).await?;
     drop(descriptors);
     drop(their_status);
-    let ours = pipes.into_ours().map_err(|error| host("watch the child's pipes", &error))?;
+    let ours = pipes
+        .into_ours()
+        .map_err(|error| host("watch the child's pipes", &error))?;
     let child = Watched::new(child).map_err(|error| host("watch the child", &error))?;
     let output = confined(status).await?;
-    let empty_size = fd::stat(output.as_fd()).map_err(|error| host("look at the output folder", &error))?.st_size;
+    let empty_size = fd::stat(output.as_fd())
+        .map_err(|error| host("look at the output folder", &error))?
+        .st_size;
     Ok(Ready {
         child,
         pid,
@@ -131,7 +140,13 @@ struct Pipes {
     request: (OwnedFd, OwnedFd),
 }
 
-type Ours = (Option<pipe::Sender>, pipe::Receiver, pipe::Receiver, pipe::Receiver, pipe::Sender);
+type Ours = (
+    Option<pipe::Sender>,
+    pipe::Receiver,
+    pipe::Receiver,
+    pipe::Receiver,
+    pipe::Sender,
+);
 
 impl Pipes {
     fn make(wants_stdin: bool) -> io::Result<Self> {
@@ -141,12 +156,24 @@ impl Pipes {
         } else {
             (OwnedFd::from(std::fs::File::open("/dev/null")?), None)
         };
-        Ok(Self { stdin, stdout: fd::pipe()?, stderr: fd::pipe()?, report: fd::pipe()?, request: fd::pipe()? })
+        Ok(Self {
+            stdin,
+            stdout: fd::pipe()?,
+            stderr: fd::pipe()?,
+            report: fd::pipe()?,
+            request: fd::pipe()?,
+        })
     }
 
     /// The child's ends, in the order of `ForkRequest`.
     fn theirs(&self) -> [BorrowedFd<'_>; 5] {
-        [self.stdin.0.as_fd(), self.stdout.1.as_fd(), self.stderr.1.as_fd(), self.report.1.as_fd(), self.request.0.as_fd()]
+        [
+            self.stdin.0.as_fd(),
+            self.stdout.1.as_fd(),
+            self.stderr.1.as_fd(),
+            self.report.1.as_fd(),
+            self.request.0.as_fd(),
+        ]
     }
 
     /// Closes the child's ends here, so that its death is an end of file.
@@ -169,33 +196,53 @@ fn random_nonce() -> io::Result<[u8; 32]> {
 
 /// Waits until the child says that every step is done; returns its output folder.
 async fn confined(status: OwnedFd) -> Result<OwnedFd, ExecutionError> {
-    let failed = |step: u32, reason: String| ExecutionError::Confine { step: step::name(step).into(), reason };
-    fd::set_nonblocking(status.as_fd()).map_err(|error| host("watch the child's status", &error))?;
-    let status = watch(status, Interest::READABLE).map_err(|error| host("watch the child's status", &error))?;
+    let failed = |step: u32, reason: String| ExecutionError::Confine {
+        step: step::name(step).into(),
+        reason,
+    };
+    fd::set_nonblocking(status.as_fd())
+        .map_err(|error| host("watch the child's status", &error))?;
+    let status = watch(status, Interest::READABLE)
+        .map_err(|error| host("watch the child's status", &error))?;
     let mut output = None;
     let waiting = async {
         loop {
             let (told, mut received) = message(&status).await?;
             if told.errno != 0 {
-                return Err(failed(told.step, io::Error::from_raw_os_error(told.errno).to_string()));
+                return Err(failed(
+                    told.step,
+                    io::Error::from_raw_os_error(told.errno).to_string(),
+                ));
             }
             if let Ok(folder) = received.take() {
                 output = Some(folder);
             }
             if told.step == step::READY {
-                return output.take().ok_or_else(|| failed(step::READY, "no output folder came along".into()));
+                return output
+                    .take()
+                    .ok_or_else(|| failed(step::READY, "no output folder came along".into()));
             }
         }
     };
     tokio::time::timeout(CONFINE_TIMEOUT, waiting)
         .await
-        .unwrap_or_else(|_| Err(failed(step::READY, format!("not confined after {CONFINE_TIMEOUT:?}"))))
+        .unwrap_or_else(|_| {
+            Err(failed(
+                step::READY,
+                format!("not confined after {CONFINE_TIMEOUT:?}"),
+            ))
+        })
 }
 
-async fn message(status: &AsyncFd<OwnedFd>) -> Result<(ChildStatus, socket::Received), ExecutionError> {
+async fn message(
+    status: &AsyncFd<OwnedFd>,
+) -> Result<(ChildStatus, socket::Received), ExecutionError> {
     let mut told = ChildStatus::zeroed();
     loop {
-        let mut ready = status.readable().await.map_err(|error| host("watch the child's status", &error))?;
+        let mut ready = status
+            .readable()
+            .await
+            .map_err(|error| host("watch the child's status", &error))?;
         match socket::receive(status.as_fd(), told.bytes_mut()) {
             Ok(Some(received)) => return Ok((told, received)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),

@@ -55,7 +55,10 @@ impl Default for Limits {
 
 /// What a caller may ask for. `None` takes the server's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is the one of the same name in `Limits`")]
+#[expect(
+    missing_docs,
+    reason = "each field is the one of the same name in `Limits`"
+)]
 pub struct LimitOverrides {
     pub wall_ms: Option<u64>,
     pub cpu_ms: Option<u64>,
@@ -94,7 +97,10 @@ pub struct LimitPolicy {
 impl Default for LimitPolicy {
     fn default() -> Self {
         let defaults = Limits::default();
-        Self { defaults, maxima: defaults.times(10) }
+        Self {
+            defaults,
+            maxima: defaults.times(10),
+        }
     }
 }
 
@@ -109,20 +115,86 @@ impl LimitPolicy {
             None => Ok(default.min(most)),
         };
         let (d, m) = (&self.defaults, &self.maxima);
-        let processes = pick("processes", wish.processes, d.processes.into(), m.processes.into(), 1)?;
-        let artifacts = pick("artifacts", wish.artifacts, d.artifacts.into(), m.artifacts.into(), 0)?;
+        let processes = pick(
+            "processes",
+            wish.processes,
+            d.processes.into(),
+            m.processes.into(),
+            1,
+        )?;
+        let artifacts = pick(
+            "artifacts",
+            wish.artifacts,
+            d.artifacts.into(),
+            m.artifacts.into(),
+            0,
+        )?;
         Ok(Limits {
-            wall: Duration::from_millis(pick("wall_ms", wish.wall_ms, millis(d.wall), millis(m.wall), 1)?),
-            cpu: Duration::from_millis(pick("cpu_ms", wish.cpu_ms, millis(d.cpu), millis(m.cpu), 1)?),
-            memory_bytes: pick("memory_bytes", wish.memory_bytes, d.memory_bytes, m.memory_bytes, 16 * MIB)?,
+            wall: Duration::from_millis(pick(
+                "wall_ms",
+                wish.wall_ms,
+                millis(d.wall),
+                millis(m.wall),
+                1,
+            )?),
+            cpu: Duration::from_millis(pick(
+                "cpu_ms",
+                wish.cpu_ms,
+                millis(d.cpu),
+                millis(m.cpu),
+                1,
+            )?),
+            memory_bytes: pick(
+                "memory_bytes",
+                wish.memory_bytes,
+                d.memory_bytes,
+                m.memory_bytes,
+                16 * MIB,
+            )?,
             processes: u32::try_from(processes).unwrap_or(u32::MAX),
-            workdir_bytes: pick("workdir_bytes", wish.workdir_bytes, d.workdir_bytes, m.workdir_bytes, 64 * 1024)?,
-            workdir_inodes: pick("workdir_inodes", wish.workdir_inodes, d.workdir_inodes, m.workdir_inodes, 16)?,
-            output_bytes: pick("output_bytes", wish.output_bytes, d.output_bytes, m.output_bytes, 0)?,
-            output_hard_bytes: pick("output_hard_bytes", wish.output_hard_bytes, d.output_hard_bytes, m.output_hard_bytes, 1)?,
+            workdir_bytes: pick(
+                "workdir_bytes",
+                wish.workdir_bytes,
+                d.workdir_bytes,
+                m.workdir_bytes,
+                64 * 1024,
+            )?,
+            workdir_inodes: pick(
+                "workdir_inodes",
+                wish.workdir_inodes,
+                d.workdir_inodes,
+                m.workdir_inodes,
+                16,
+            )?,
+            output_bytes: pick(
+                "output_bytes",
+                wish.output_bytes,
+                d.output_bytes,
+                m.output_bytes,
+                0,
+            )?,
+            output_hard_bytes: pick(
+                "output_hard_bytes",
+                wish.output_hard_bytes,
+                d.output_hard_bytes,
+                m.output_hard_bytes,
+                1,
+            )?,
             artifacts: u32::try_from(artifacts).unwrap_or(u32::MAX),
-            artifact_bytes: pick("artifact_bytes", wish.artifact_bytes, d.artifact_bytes, m.artifact_bytes, 0)?,
-            source_bytes: pick("source_bytes", wish.source_bytes, d.source_bytes, m.source_bytes, 0)?,
+            artifact_bytes: pick(
+                "artifact_bytes",
+                wish.artifact_bytes,
+                d.artifact_bytes,
+                m.artifact_bytes,
+                0,
+            )?,
+            source_bytes: pick(
+                "source_bytes",
+                wish.source_bytes,
+                d.source_bytes,
+                m.source_bytes,
+                0,
+            )?,
         })
     }
 }
@@ -172,7 +244,11 @@ mod tests {
     #[test]
     fn a_wish_is_cut_to_the_maximum_and_never_widens_a_default_silently() {
         let policy = LimitPolicy::default();
-        let wish = LimitOverrides { wall_ms: Some(10_000_000), memory_bytes: Some(64 * MIB), ..Default::default() };
+        let wish = LimitOverrides {
+            wall_ms: Some(10_000_000),
+            memory_bytes: Some(64 * MIB),
+            ..Default::default()
+        };
         let limits = policy.resolve(&wish).unwrap();
         assert_eq!(limits.wall, Duration::from_secs(300));
         assert_eq!(limits.memory_bytes, 64 * MIB);
@@ -182,15 +258,26 @@ mod tests {
     #[test]
     fn a_default_above_the_maximum_is_cut_too() {
         let defaults = Limits::default();
-        let maxima = Limits { wall: Duration::from_secs(5), ..defaults };
-        let limits = LimitPolicy { defaults, maxima }.resolve(&LimitOverrides::default()).unwrap();
+        let maxima = Limits {
+            wall: Duration::from_secs(5),
+            ..defaults
+        };
+        let limits = LimitPolicy { defaults, maxima }
+            .resolve(&LimitOverrides::default())
+            .unwrap();
         assert_eq!(limits.wall, Duration::from_secs(5));
     }
 
     #[test]
     fn a_limit_nothing_could_run_under_names_its_field() {
-        let wish = LimitOverrides { wall_ms: Some(0), ..Default::default() };
+        let wish = LimitOverrides {
+            wall_ms: Some(0),
+            ..Default::default()
+        };
         let error = LimitPolicy::default().resolve(&wish).unwrap_err();
-        assert_eq!(error.to_string(), "limit `wall_ms` is 0, but the least that can work is 1");
+        assert_eq!(
+            error.to_string(),
+            "limit `wall_ms` is 0, but the least that can work is 1"
+        );
     }
 }

@@ -176,12 +176,22 @@ impl CapturedOutput {
     /// Shape: head, then, if bytes were dropped, one line saying how many, then the tail.
     #[must_use]
     pub fn text(&self) -> (String, bool) {
-        let (head, tail) = (String::from_utf8_lossy(&self.head), String::from_utf8_lossy(&self.tail));
-        let lossy = std::str::from_utf8(&self.head).is_err() || std::str::from_utf8(&self.tail).is_err();
+        let (head, tail) = (
+            String::from_utf8_lossy(&self.head),
+            String::from_utf8_lossy(&self.tail),
+        );
+        let lossy =
+            std::str::from_utf8(&self.head).is_err() || std::str::from_utf8(&self.tail).is_err();
         if self.dropped_bytes == 0 {
             return (format!("{head}{tail}"), lossy);
         }
-        (format!("{head}\n[… {} bytes of output dropped …]\n{tail}", self.dropped_bytes), lossy)
+        (
+            format!(
+                "{head}\n[… {} bytes of output dropped …]\n{tail}",
+                self.dropped_bytes
+            ),
+            lossy,
+        )
     }
 }
 
@@ -218,15 +228,28 @@ mod tests {
 
     #[test]
     fn dropped_bytes_are_named_between_head_and_tail() {
-        let output = CapturedOutput { head: "ab".into(), tail: "yz".into(), dropped_bytes: 7 };
-        assert_eq!(output.text(), ("ab\n[… 7 bytes of output dropped …]\nyz".to_owned(), false));
-        let binary = CapturedOutput { head: Bytes::from_static(b"\xff"), ..Default::default() };
+        let output = CapturedOutput {
+            head: "ab".into(),
+            tail: "yz".into(),
+            dropped_bytes: 7,
+        };
+        assert_eq!(
+            output.text(),
+            ("ab\n[… 7 bytes of output dropped …]\nyz".to_owned(), false)
+        );
+        let binary = CapturedOutput {
+            head: Bytes::from_static(b"\xff"),
+            ..Default::default()
+        };
         assert_eq!(binary.text(), ("\u{fffd}".to_owned(), true));
     }
 
     #[test]
     fn return_codes_are_those_of_the_rulings() {
-        let raised = Exception { exit_status: Some(3), ..Default::default() };
+        let raised = Exception {
+            exit_status: Some(3),
+            ..Default::default()
+        };
         for (outcome, code) in [
             (Outcome::Completed(Value::default()), 0),
             (Outcome::Raised(Exception::default()), 1),

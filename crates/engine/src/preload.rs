@@ -36,8 +36,14 @@ pub fn embedded() -> Result<Vec<Preload>, toml::de::Error> {
 /// Index of the first preload that covers every import any preload covers.
 #[must_use]
 pub fn choose(preloads: &[Preload], imports: &BTreeSet<String>) -> usize {
-    let coverable: BTreeSet<&String> =
-        imports.iter().filter(|name| preloads.iter().any(|preload| preload.covers.contains(*name))).collect();
+    let coverable: BTreeSet<&String> = imports
+        .iter()
+        .filter(|name| {
+            preloads
+                .iter()
+                .any(|preload| preload.covers.contains(*name))
+        })
+        .collect();
     preloads
         .iter()
         .position(|preload| coverable.iter().all(|name| preload.covers.contains(*name)))

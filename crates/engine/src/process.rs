@@ -20,7 +20,10 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) fn new(pidfd: OwnedFd) -> io::Result<Self> {
-        Ok(Self { pidfd: watch(pidfd, Interest::READABLE)?, reaped: AtomicBool::new(false) })
+        Ok(Self {
+            pidfd: watch(pidfd, Interest::READABLE)?,
+            reaped: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {

@@ -57,7 +57,17 @@ mod tests {
             assert!(InputFile::is_valid_name(good), "{good:?}");
         }
         let long = "x".repeat(256);
-        for bad in ["", ".", "..", "a/b", "/etc/passwd", "a\0b", "a\nb", "a\u{202e}b", &long] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "/etc/passwd",
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            &long,
+        ] {
             assert!(!InputFile::is_valid_name(bad), "{bad:?}");
         }
     }

@@ -15,7 +15,16 @@ use crate::kit::Kit;
 use crate::preload::Preload;
 
 /// Empty folders of every root: mount points and places programs expect.
-const FOLDERS: [&str; 8] = ["/mnt", "/code", "/proc", "/guest", "/python/bin", "/python/lib", "/usr/lib", "/dev/shm"];
+const FOLDERS: [&str; 8] = [
+    "/mnt",
+    "/code",
+    "/proc",
+    "/guest",
+    "/python/bin",
+    "/python/lib",
+    "/usr/lib",
+    "/dev/shm",
+];
 
 /// The plan of one zygote.
 ///
@@ -34,25 +43,55 @@ pub(crate) fn plan(
     root.host_trees(policy)?;
     root.interpreter(environment);
     for (name, source) in kit.guest_files() {
-        root.push(MountStep::Copy { source: text(&source), path: format!("/{name}"), mode: 0o555 });
+        root.push(MountStep::Copy {
+            source: text(&source),
+            path: format!("/{name}"),
+            mode: 0o555,
+        });
     }
     // Only the zygote's root reads it; a guest has another uid where there is more than one.
-    root.push(MountStep::File { path: CONFINE_PLAN_PATH.into(), content: confine.encode(), mode: 0o400 });
-    root.push(MountStep::Overlay { source: text(&environment.root), path: "/environment".into() });
+    root.push(MountStep::File {
+        path: CONFINE_PLAN_PATH.into(),
+        content: confine.encode(),
+        mode: 0o400,
+    });
+    root.push(MountStep::Overlay {
+        source: text(&environment.root),
+        path: "/environment".into(),
+    });
     // The zygote's own; every child covers them with its workdir.
-    root.push(MountStep::Tmpfs { path: "/tmp".into(), bytes: 64 << 20 });
-    root.push(MountStep::Tmpfs { path: "/dev/shm".into(), bytes: 16 << 20 });
-    root.push(MountStep::Proc { path: "/proc".into() });
+    root.push(MountStep::Tmpfs {
+        path: "/tmp".into(),
+        bytes: 64 << 20,
+    });
+    root.push(MountStep::Tmpfs {
+        path: "/dev/shm".into(),
+        bytes: 16 << 20,
+    });
+    root.push(MountStep::Proc {
+        path: "/proc".into(),
+    });
     Ok(LaunchPlan {
-        tier: confine.tier,
+        privilege: confine.privilege,
         staging: text(&kit.staging()),
         steps: root.steps,
-        arguments: ["/environment/bin/python3", "-I", "-B", "/guest/zygote.py", &preload.modules.join(",")]
-            .map(str::to_owned)
-            .to_vec(),
-        environment: ["PATH=/environment/bin:/usr/bin:/bin", "HOME=/code", "LANG=C.UTF-8", "TMPDIR=/tmp"]
-            .map(str::to_owned)
-            .to_vec(),
+        arguments: [
+            "/environment/bin/python3",
+            "-I",
+            "-B",
+            "/guest/zygote.py",
+            &preload.modules.join(","),
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        environment: [
+            "PATH=/environment/bin:/usr/bin:/bin",
+            "HOME=/code",
+            "LANG=C.UTF-8",
+            "TMPDIR=/tmp",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     })
 }
 
@@ -70,7 +109,10 @@ impl Root {
         }
         self.folder(parent(path));
         self.made.insert(path.to_owned());
-        self.steps.push(MountStep::Directory { path: path.to_owned(), mode: 0o755 });
+        self.steps.push(MountStep::Directory {
+            path: path.to_owned(),
+            mode: 0o755,
+        });
     }
 
     fn push(&mut self, step: MountStep) {
@@ -86,23 +128,39 @@ impl Root {
     fn host_trees(&mut self, policy: &MountPolicy) -> io::Result<()> {
         for bind in &policy.binds {
             match std::fs::canonicalize(&bind.path) {
-                Ok(source) => self.push(MountStep::Bind { source: text(&source), path: text(&bind.path) }),
+                Ok(source) => self.push(MountStep::Bind {
+                    source: text(&source),
+                    path: text(&bind.path),
+                }),
                 Err(_) if bind.optional => {}
                 Err(error) => {
-                    return Err(io::Error::new(error.kind(), format!("`{}` is missing on this host", bind.path.display())));
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("`{}` is missing on this host", bind.path.display()),
+                    ));
                 }
             }
         }
         for device in &policy.devices {
-            self.push(MountStep::Device { source: text(&device.path), path: text(&device.path) });
+            self.push(MountStep::Device {
+                source: text(&device.path),
+                path: text(&device.path),
+            });
         }
         for file in &policy.files {
-            self.push(MountStep::File { path: text(&file.path), content: file.content.clone().into_bytes(), mode: 0o444 });
+            self.push(MountStep::File {
+                path: text(&file.path),
+                content: file.content.clone().into_bytes(),
+                mode: 0o444,
+            });
         }
         for link in &policy.symlinks {
             // A link into a tree that this host does not have would dangle under its own name.
             if !self.made.contains(&text(&link.path)) {
-                self.push(MountStep::Symlink { path: text(&link.path), target: text(&link.target) });
+                self.push(MountStep::Symlink {
+                    path: text(&link.path),
+                    target: text(&link.target),
+                });
             }
         }
         Ok(())
@@ -116,7 +174,9 @@ impl Root {
         self.push(file_step(&python.executable, program));
         self.push(tree_step(&python.stdlib, format!("/python/lib/{name}")));
         for library in &python.libraries {
-            let Some(file) = library.file_name().and_then(|file| file.to_str()) else { continue };
+            let Some(file) = library.file_name().and_then(|file| file.to_str()) else {
+                continue;
+            };
             // /usr/lib is our own folder in the root and one of the loader's default places.
             let path = format!("/usr/lib/{file}");
             if !self.made.contains(&path) {
@@ -129,17 +189,30 @@ impl Root {
 /// Trees of the distribution are bound; others would show a home in `/proc/self/mountinfo`.
 fn tree_step(source: &Path, path: String) -> MountStep {
     if source.starts_with("/usr") {
-        MountStep::Bind { source: text(source), path }
+        MountStep::Bind {
+            source: text(source),
+            path,
+        }
     } else {
-        MountStep::Overlay { source: text(source), path }
+        MountStep::Overlay {
+            source: text(source),
+            path,
+        }
     }
 }
 
 fn file_step(source: &Path, path: String) -> MountStep {
     if source.starts_with("/usr") {
-        MountStep::Bind { source: text(source), path }
+        MountStep::Bind {
+            source: text(source),
+            path,
+        }
     } else {
-        MountStep::Copy { source: text(source), path, mode: 0o555 }
+        MountStep::Copy {
+            source: text(source),
+            path,
+            mode: 0o555,
+        }
     }
 }
 
@@ -176,8 +249,14 @@ mod tests {
         });
         let mut seen = BTreeSet::from([String::new()]);
         for step in &root.steps {
-            assert!(seen.contains(parent(step.path())), "{step:?} before its folder");
-            assert!(!matches!(step, MountStep::Bind { source, .. } if source.starts_with("/home")), "{step:?}");
+            assert!(
+                seen.contains(parent(step.path())),
+                "{step:?} before its folder"
+            );
+            assert!(
+                !matches!(step, MountStep::Bind { source, .. } if source.starts_with("/home")),
+                "{step:?}"
+            );
             seen.insert(step.path().to_owned());
         }
     }

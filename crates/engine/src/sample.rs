@@ -14,10 +14,16 @@ pub(crate) fn tree_memory(roots: &[i32]) -> u64 {
     for _ in 0..4096 {
         let Some(pid) = open.pop() else { break };
         total += resident(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default());
-        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
+        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
+            continue;
+        };
         for task in tasks.flatten() {
             let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            open.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+            open.extend(
+                children
+                    .split_whitespace()
+                    .filter_map(|pid| pid.parse::<i32>().ok()),
+            );
         }
     }
     total
@@ -26,7 +32,14 @@ pub(crate) fn tree_memory(roots: &[i32]) -> u64 {
 fn resident(status: &str) -> u64 {
     let kib = |name: &str| -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.and_then(|rest| rest.trim_start_matches(':').split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        line.and_then(|rest| {
+            rest.trim_start_matches(':')
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
+        .unwrap_or(0)
     };
     (kib("RssAnon") + kib("RssShmem")) * 1024
 }

@@ -41,7 +41,12 @@ impl Slot {
         for (file, descriptor) in made.files {
             files[file as usize] = Some(descriptor);
         }
-        Self { index: made.index, uid: made.uid, files, base: Counters::default() }
+        Self {
+            index: made.index,
+            uid: made.uid,
+            files,
+            base: Counters::default(),
+        }
     }
 
     /// Whether cgroups bound the whole tree here.
@@ -55,16 +60,27 @@ impl Slot {
 
     /// The `cgroup.procs` a child joins.
     pub(crate) fn procs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [CgroupFile::ProcsMemory, CgroupFile::ProcsPids, CgroupFile::ProcsCpuacct].into_iter().filter_map(|file| self.file(file))
+        [
+            CgroupFile::ProcsMemory,
+            CgroupFile::ProcsPids,
+            CgroupFile::ProcsCpuacct,
+        ]
+        .into_iter()
+        .filter_map(|file| self.file(file))
     }
 
     fn write(&self, file: CgroupFile, value: u64) -> io::Result<()> {
-        self.file(file).map_or(Ok(()), |fd| fd::write_at_start(fd, value.to_string().as_bytes()))
+        self.file(file).map_or(Ok(()), |fd| {
+            fd::write_at_start(fd, value.to_string().as_bytes())
+        })
     }
 
     fn read(&self, file: CgroupFile) -> String {
         let mut buffer = [0; 4096];
-        let count = self.file(file).and_then(|fd| fd::read_at_start(fd, &mut buffer).ok()).unwrap_or(0);
+        let count = self
+            .file(file)
+            .and_then(|fd| fd::read_at_start(fd, &mut buffer).ok())
+            .unwrap_or(0);
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     }
 
@@ -72,18 +88,27 @@ impl Slot {
     pub(crate) fn arm(&mut self, limits: &Limits) -> io::Result<()> {
         // With swap accounting the joint limit may never be below the plain one, whichever of the
         // two moves first.
-        if self.write(CgroupFile::MemoryLimit, limits.memory_bytes).is_err() {
+        if self
+            .write(CgroupFile::MemoryLimit, limits.memory_bytes)
+            .is_err()
+        {
             self.write(CgroupFile::SwapLimit, limits.memory_bytes)?;
             self.write(CgroupFile::MemoryLimit, limits.memory_bytes)?;
         }
         let is_v2 = self.file(CgroupFile::Kill).is_some();
-        self.write(CgroupFile::SwapLimit, if is_v2 { 0 } else { limits.memory_bytes })?;
+        self.write(
+            CgroupFile::SwapLimit,
+            if is_v2 { 0 } else { limits.memory_bytes },
+        )?;
         self.write(CgroupFile::PidsLimit, limits.processes.into())?;
         // v1 counters are set back; v2 ones only rise and are compared with their base.
         let _ = self.write(CgroupFile::MemoryPeak, 0);
         let _ = self.write(CgroupFile::CpuUsage, 0);
         self.base = Counters::default();
-        self.base = Counters { memory_peak_bytes: 0, ..self.counters() };
+        self.base = Counters {
+            memory_peak_bytes: 0,
+            ..self.counters()
+        };
         Ok(())
     }
 
@@ -96,15 +121,25 @@ impl Slot {
         };
         Counters {
             cpu: cpu.saturating_sub(self.base.cpu),
-            memory_peak_bytes: self.read(CgroupFile::MemoryPeak).trim().parse().unwrap_or(0),
-            oom_kills: field(&self.read(CgroupFile::OomEvents), "oom_kill").saturating_sub(self.base.oom_kills),
-            refused_forks: field(&self.read(CgroupFile::PidsEvents), "max").saturating_sub(self.base.refused_forks),
+            memory_peak_bytes: self
+                .read(CgroupFile::MemoryPeak)
+                .trim()
+                .parse()
+                .unwrap_or(0),
+            oom_kills: field(&self.read(CgroupFile::OomEvents), "oom_kill")
+                .saturating_sub(self.base.oom_kills),
+            refused_forks: field(&self.read(CgroupFile::PidsEvents), "max")
+                .saturating_sub(self.base.refused_forks),
         }
     }
 
     /// Whether the next execution may use it: no memory of the last one is still charged.
     pub(crate) fn is_clean(&self) -> bool {
-        self.read(CgroupFile::MemoryUsage).trim().parse().unwrap_or(0) <= DIRTY_BYTES
+        self.read(CgroupFile::MemoryUsage)
+            .trim()
+            .parse()
+            .unwrap_or(0)
+            <= DIRTY_BYTES
     }
 
     /// Gives back memory that a dead execution left charged. Takes up to tens of milliseconds.
@@ -116,7 +151,13 @@ impl Slot {
 /// The number behind `name` in a file of `name number` lines; 0 where there is none.
 fn field(text: &str, name: &str) -> u64 {
     text.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.trim().parse().ok())
+        .find_map(|line| {
+            line.strip_prefix(name)?
+                .strip_prefix(' ')?
+                .trim()
+                .parse()
+                .ok()
+        })
         .unwrap_or(0)
 }
 
@@ -133,7 +174,11 @@ mod tests {
                 (*file, OwnedFd::from(named))
             })
             .collect();
-        Slot::new(NewSlot { index: 0, uid: 1, files })
+        Slot::new(NewSlot {
+            index: 0,
+            uid: 1,
+            files,
+        })
     }
 
     #[test]
@@ -141,7 +186,10 @@ mod tests {
         let v1 = slot_with(&[
             (CgroupFile::CpuUsage, "2500000\n"),
             (CgroupFile::MemoryPeak, "77\n"),
-            (CgroupFile::OomEvents, "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"),
+            (
+                CgroupFile::OomEvents,
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+            ),
             (CgroupFile::PidsEvents, "max 4\n"),
         ]);
         let v2 = slot_with(&[
@@ -150,8 +198,12 @@ mod tests {
             (CgroupFile::OomEvents, "low 0\noom 9\noom_kill 3\n"),
             (CgroupFile::PidsEvents, "max 4\n"),
         ]);
-        let expected =
-            Counters { cpu: Duration::from_micros(2500), memory_peak_bytes: 77, oom_kills: 3, refused_forks: 4 };
+        let expected = Counters {
+            cpu: Duration::from_micros(2500),
+            memory_peak_bytes: 77,
+            oom_kills: 3,
+            refused_forks: 4,
+        };
         assert_eq!((v1.counters(), v2.counters()), (expected, expected));
     }
 

@@ -33,22 +33,29 @@ impl Spawner {
     pub(crate) async fn start(executable: PathBuf, plan: SpawnerPlan) -> io::Result<Self> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let (flag, gone) = tokio::sync::watch::channel(false);
-        std::thread::Builder::new().name("hognose-spawner".into()).spawn(move || {
-            match start_spawner(&executable, &plan) {
-                Ok(mut started) => {
-                    if sender.send(Ok(started.control)).is_ok() {
-                        let ended = started.process.wait();
-                        tracing::debug!(?ended, "the spawner ended");
+        std::thread::Builder::new()
+            .name("hognose-spawner".into())
+            .spawn(move || {
+                match start_spawner(&executable, &plan) {
+                    Ok(mut started) => {
+                        if sender.send(Ok(started.control)).is_ok() {
+                            let ended = started.process.wait();
+                            tracing::debug!(?ended, "the spawner ended");
+                        }
+                    }
+                    Err(error) => {
+                        let _ = sender.send(Err(error));
                     }
                 }
-                Err(error) => {
-                    let _ = sender.send(Err(error));
-                }
-            }
-            let _ = flag.send(true);
-        })?;
-        let control = receiver.await.map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
-        Ok(Self { channel: Channel::new(control)?, gone })
+                let _ = flag.send(true);
+            })?;
+        let control = receiver
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))??;
+        Ok(Self {
+            channel: Channel::new(control)?,
+            gone,
+        })
     }
 
     /// Whether it has ended; nothing can be started any more.
@@ -69,32 +76,58 @@ impl Spawner {
         request: SpawnerRequest,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(SpawnerReply, Received), ExecutionError> {
-        let (reply, received): (SpawnerReply, _) =
-            self.channel.call(&request, descriptors).await.map_err(|_| ExecutionError::Lost { what: "the spawner" })?;
+        let (reply, received): (SpawnerReply, _) = self
+            .channel
+            .call(&request, descriptors)
+            .await
+            .map_err(|_| ExecutionError::Lost {
+            what: "the spawner",
+        })?;
         if reply.errno == 0 {
             return Ok((reply, received));
         }
         let reason = io::Error::from_raw_os_error(reply.errno).to_string();
-        Err(ExecutionError::Confine { step: step::name(reply.step).into(), reason })
+        Err(ExecutionError::Confine {
+            step: step::name(reply.step).into(),
+            reason,
+        })
     }
 
     /// Launches the zygote of plan `index`.
-    pub(crate) async fn launch(&self, index: u32, control: BorrowedFd<'_>, errors: BorrowedFd<'_>) -> Result<Watched, ExecutionError> {
-        let request = SpawnerRequest { call: spawner_call::LAUNCH, argument: index, ..SpawnerRequest::zeroed() };
+    pub(crate) async fn launch(
+        &self,
+        index: u32,
+        control: BorrowedFd<'_>,
+        errors: BorrowedFd<'_>,
+    ) -> Result<Watched, ExecutionError> {
+        let request = SpawnerRequest {
+            call: spawner_call::LAUNCH,
+            argument: index,
+            ..SpawnerRequest::zeroed()
+        };
         let (_, mut received) = self.call(request, &[control, errors]).await?;
         watched(&mut received)
     }
 
     /// Starts an init; it lives until the other end of `lifeline` is closed.
-    pub(crate) async fn init(&self, lifeline: BorrowedFd<'_>) -> Result<(Watched, i32, OwnedFd), ExecutionError> {
-        let request = SpawnerRequest { call: spawner_call::INIT, ..SpawnerRequest::zeroed() };
+    pub(crate) async fn init(
+        &self,
+        lifeline: BorrowedFd<'_>,
+    ) -> Result<(Watched, i32, OwnedFd), ExecutionError> {
+        let request = SpawnerRequest {
+            call: spawner_call::INIT,
+            ..SpawnerRequest::zeroed()
+        };
         let (reply, mut received) = self.call(request, &[lifeline]).await?;
         Ok((watched(&mut received)?, reply.pid, taken(&mut received)?))
     }
 
     /// Makes a slot.
     pub(crate) async fn slot(&self) -> Result<NewSlot, ExecutionError> {
-        let request = SpawnerRequest { call: spawner_call::SLOT, ..SpawnerRequest::zeroed() };
+        let request = SpawnerRequest {
+            call: spawner_call::SLOT,
+            ..SpawnerRequest::zeroed()
+        };
         let (reply, mut received) = self.call(request, &[]).await?;
         let mut files = Vec::new();
         for file in CgroupFile::ALL {
@@ -102,7 +135,11 @@ impl Spawner {
                 files.push((file, taken(&mut received)?));
             }
         }
-        Ok(NewSlot { index: reply.slot, uid: reply.uid, files })
+        Ok(NewSlot {
+            index: reply.slot,
+            uid: reply.uid,
+            files,
+        })
     }
 
     /// Starts a collector over `folder`, as the slot's uid.
@@ -114,26 +151,41 @@ impl Spawner {
         folder: BorrowedFd<'_>,
         stream: BorrowedFd<'_>,
     ) -> Result<Watched, ExecutionError> {
-        let request = SpawnerRequest { call: spawner_call::COLLECT, argument: uid, files, reserved: 0, file_bytes };
+        let request = SpawnerRequest {
+            call: spawner_call::COLLECT,
+            argument: uid,
+            files,
+            reserved: 0,
+            file_bytes,
+        };
         let (_, mut received) = self.call(request, &[folder, stream]).await?;
         watched(&mut received)
     }
 
     /// Kills a zygote.
     pub(crate) async fn kill(&self, zygote: BorrowedFd<'_>) -> Result<(), ExecutionError> {
-        let request = SpawnerRequest { call: spawner_call::KILL, ..SpawnerRequest::zeroed() };
+        let request = SpawnerRequest {
+            call: spawner_call::KILL,
+            ..SpawnerRequest::zeroed()
+        };
         self.call(request, &[zygote]).await.map(drop)
     }
 
     /// Gives a slot back for good.
     pub(crate) async fn retire(&self, slot: u32) -> Result<(), ExecutionError> {
-        let request = SpawnerRequest { call: spawner_call::RETIRE_SLOT, argument: slot, ..SpawnerRequest::zeroed() };
+        let request = SpawnerRequest {
+            call: spawner_call::RETIRE_SLOT,
+            argument: slot,
+            ..SpawnerRequest::zeroed()
+        };
         self.call(request, &[]).await.map(drop)
     }
 }
 
 fn taken(received: &mut Received) -> Result<OwnedFd, ExecutionError> {
-    received.take().map_err(|_| ExecutionError::Lost { what: "the spawner" })
+    received.take().map_err(|_| ExecutionError::Lost {
+        what: "the spawner",
+    })
 }
 
 fn watched(received: &mut Received) -> Result<Watched, ExecutionError> {
@@ -142,5 +194,8 @@ fn watched(received: &mut Received) -> Result<Watched, ExecutionError> {
 
 /// A host operation that failed.
 pub(crate) fn host(operation: &str, error: &io::Error) -> ExecutionError {
-    ExecutionError::Host { operation: operation.to_owned(), reason: error.to_string() }
+    ExecutionError::Host {
+        operation: operation.to_owned(),
+        reason: error.to_string(),
+    }
 }

@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sandbox::host::block::{self, BLOCK_UIDS, Block};
+use sandbox::host::cgroups;
 use sandbox::host::filter::{self};
 use sandbox::host::mounts::MountPolicy;
 use sandbox::host::policy::{FilterKind, SyscallPolicy};
 use sandbox::host::probe::{Probe, probe};
 use sandbox::host::syscall_numbers::Arch;
-use sandbox::host::cgroups;
-use sandbox::plan::{self, CgroupParents, ConfinePlan, SpawnerPlan};
+use sandbox::plan::{CgroupParents, ConfinePlan, Privilege, SpawnerPlan};
 
 use crate::engine::EngineConfig;
 use crate::isolation::{self, Isolation, Tier};
@@ -30,7 +30,9 @@ pub enum StartEngineError {
         missing: Vec<&'static str>,
     },
     /// The host's tier is below the one asked for.
-    #[error("this host offers the tier `{offered}`, but `{wanted}` is the least that may serve; see `hognose doctor`, or name `--min-tier {offered}`")]
+    #[error(
+        "this host offers the tier `{offered}`, but `{wanted}` is the least that may serve; see `hognose doctor`, or name `--min-tier {offered}`"
+    )]
     Tier {
         /// What it offers.
         offered: Tier,
@@ -74,7 +76,9 @@ pub fn inspect() -> Isolation {
 
 pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineError> {
     if config.slots == 0 || config.slots > 250 {
-        return Err(StartEngineError::Slots { slots: config.slots });
+        return Err(StartEngineError::Slots {
+            slots: config.slots,
+        });
     }
     let found = probe();
     let parents = cgroups::find();
@@ -84,10 +88,22 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let locks = lock_folder(&config.state);
     let block = block::lease(&locks).map_err(at("lease a block of uids"))?;
     cgroups::clean(&parents, &locks, &block.name);
-    let preloads = preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
-    let plan = spawner_plan(config, &found, tier, parents.clone(), &block, &kit, &preloads)?;
-    let spawner = Spawner::start(kit.spawner(), plan).await.map_err(at("start the spawner"))?;
-    let store = Store::open(config.state.join("artifacts").join(&block.name)).map_err(at("open the artifact folder"))?;
+    let preloads =
+        preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
+    let plan = spawner_plan(
+        config,
+        &found,
+        tier,
+        parents.clone(),
+        &block,
+        &kit,
+        &preloads,
+    )?;
+    let spawner = Spawner::start(kit.spawner(), plan)
+        .await
+        .map_err(at("start the spawner"))?;
+    let store = Store::open(config.state.join("artifacts").join(&block.name))
+        .map_err(at("open the artifact folder"))?;
     Ok(Started {
         isolation: isolation::describe(&found, &parents),
         block: Some(block),
@@ -102,7 +118,14 @@ fn refuse_weaker(found: &Probe, tier: Tier, wanted: Tier) -> Result<(), StartEng
     if !missing.is_empty() {
         return Err(StartEngineError::Missing { missing });
     }
-    if tier < wanted { Err(StartEngineError::Tier { offered: tier, wanted }) } else { Ok(()) }
+    if tier < wanted {
+        Err(StartEngineError::Tier {
+            offered: tier,
+            wanted,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 fn spawner_plan(
@@ -115,18 +138,23 @@ fn spawner_plan(
     preloads: &[Preload],
 ) -> Result<SpawnerPlan, StartEngineError> {
     let confine = confine_plan(found, tier)?;
-    let mounts = MountPolicy::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
+    let mounts =
+        MountPolicy::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
     let launches = preloads
         .iter()
         .map(|preload| root::plan(&mounts, &config.environment, kit, preload, &confine))
         .collect::<io::Result<_>>()
         .map_err(at("plan the guest's root"))?;
     Ok(SpawnerPlan {
-        tier: confine.tier,
+        privilege: confine.privilege,
         first_uid: block.first_uid,
         slots: u32::try_from(config.slots).unwrap_or(BLOCK_UIDS - 6),
         block: block.name.clone(),
-        cgroups: if tier == Tier::Full { parents } else { CgroupParents::None },
+        cgroups: if tier == Tier::Full {
+            parents
+        } else {
+            CgroupParents::None
+        },
         launches,
     })
 }
@@ -134,12 +162,15 @@ fn spawner_plan(
 fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineError> {
     let policy_error = |error: &dyn std::fmt::Display| StartEngineError::Policy(error.to_string());
     let policy = SyscallPolicy::embedded().map_err(|error| policy_error(&error))?;
-    let arch = Arch::current().ok_or_else(|| StartEngineError::Policy("no system call table for this processor".into()))?;
-    let compile = |which| filter::compile(&policy, which, arch).map_err(|error| policy_error(&error));
+    let arch = Arch::current().ok_or_else(|| {
+        StartEngineError::Policy("no system call table for this processor".into())
+    })?;
+    let compile =
+        |which| filter::compile(&policy, which, arch).map_err(|error| policy_error(&error));
     Ok(ConfinePlan {
-        tier: match tier {
-            Tier::Full | Tier::Nested => plan::Tier::Full,
-            Tier::Rootless => plan::Tier::Rootless,
+        privilege: match tier {
+            Tier::Full | Tier::Nested => Privilege::Root,
+            Tier::Rootless => Privilege::User,
         },
         landlock_abi: found.landlock_abi,
         zygote_filter: compile(FilterKind::Zygote)?,
@@ -149,9 +180,16 @@ fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineErr
 
 /// Where locks of all servers of this host (or of this user) lie.
 fn lock_folder(state: &Path) -> PathBuf {
-    if sandbox::sys::identity::effective_uid() == 0 { PathBuf::from("/run/hognose") } else { state.join("locks") }
+    if sandbox::sys::identity::effective_uid() == 0 {
+        PathBuf::from("/run/hognose")
+    } else {
+        state.join("locks")
+    }
 }
 
 fn at(operation: &'static str) -> impl Fn(io::Error) -> StartEngineError {
-    move |source| StartEngineError::Host { operation: operation.to_owned(), source }
+    move |source| StartEngineError::Host {
+        operation: operation.to_owned(),
+        source,
+    }
 }

@@ -55,7 +55,10 @@ impl Store {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder, index: Mutex::default() })
+        Ok(Self {
+            folder,
+            index: Mutex::default(),
+        })
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -63,30 +66,58 @@ impl Store {
     }
 
     pub(crate) fn incoming(&self) -> io::Result<Incoming> {
-        Ok(Incoming { file: NamedTempFile::new_in(&self.folder)?, digest: Sha256::new(), size_bytes: 0 })
+        Ok(Incoming {
+            file: NamedTempFile::new_in(&self.folder)?,
+            digest: Sha256::new(),
+            size_bytes: 0,
+        })
     }
 
     /// Keeps what was written under its digest, which is returned in lower-case hexadecimal.
     pub(crate) fn finish(&self, incoming: Incoming) -> io::Result<String> {
         let name = hexadecimal(&incoming.digest.finalize());
-        incoming.file.persist(self.folder.join(&name)).map_err(|error| error.error)?;
+        incoming
+            .file
+            .persist(self.folder.join(&name))
+            .map_err(|error| error.error)?;
         Ok(name)
     }
 
     /// Remembers which files an execution left, and forgets the oldest ones.
     pub(crate) fn record(&self, id: ExecutionId, artifacts: &[Artifact]) {
-        let Ok(mut index) = self.index.lock() else { return };
+        let Ok(mut index) = self.index.lock() else {
+            return;
+        };
         let mut forgotten = HashSet::new();
-        while index.order.len() >= KEPT_EXECUTIONS || index.order.front().is_some_and(|(at, _)| at.elapsed() > KEPT_FOR) {
-            let Some((_, oldest)) = index.order.pop_front() else { break };
-            forgotten.extend(index.executions.remove(&oldest).unwrap_or_default().into_iter().map(|a| a.sha256));
+        while index.order.len() >= KEPT_EXECUTIONS
+            || index
+                .order
+                .front()
+                .is_some_and(|(at, _)| at.elapsed() > KEPT_FOR)
+        {
+            let Some((_, oldest)) = index.order.pop_front() else {
+                break;
+            };
+            forgotten.extend(
+                index
+                    .executions
+                    .remove(&oldest)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|a| a.sha256),
+            );
         }
         if !artifacts.is_empty() {
             index.executions.insert(id, artifacts.to_vec());
             index.order.push_back((Instant::now(), id));
         }
         if !forgotten.is_empty() {
-            let kept: HashSet<&String> = index.executions.values().flatten().map(|artifact| &artifact.sha256).collect();
+            let kept: HashSet<&String> = index
+                .executions
+                .values()
+                .flatten()
+                .map(|artifact| &artifact.sha256)
+                .collect();
             for name in forgotten.iter().filter(|name| !kept.contains(name)) {
                 let _ = fs::remove_file(self.folder.join(name));
             }
@@ -95,7 +126,15 @@ impl Store {
 
     /// An execution's file by name.
     pub(crate) fn get(&self, id: ExecutionId, name: &str) -> Option<(Artifact, Bytes)> {
-        let artifact = self.index.lock().ok()?.executions.get(&id)?.iter().find(|a| a.name == name)?.clone();
+        let artifact = self
+            .index
+            .lock()
+            .ok()?
+            .executions
+            .get(&id)?
+            .iter()
+            .find(|a| a.name == name)?
+            .clone();
         let content = fs::read(self.folder.join(&artifact.sha256)).ok()?;
         Some((artifact, content.into()))
     }
@@ -123,7 +162,10 @@ mod tests {
         let mut incoming = store.incoming().unwrap();
         incoming.write(b"abc").unwrap();
         let sha256 = store.finish(incoming).unwrap();
-        assert_eq!(sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(
+            sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
         let artifact = Artifact {
             name: "a.txt".into(),
             media_type: "text/plain".into(),
@@ -134,7 +176,10 @@ mod tests {
         };
         let id = ExecutionId::random();
         store.record(id, std::slice::from_ref(&artifact));
-        assert_eq!(store.get(id, "a.txt"), Some((artifact, Bytes::from_static(b"abc"))));
+        assert_eq!(
+            store.get(id, "a.txt"),
+            Some((artifact, Bytes::from_static(b"abc")))
+        );
         assert_eq!(store.get(ExecutionId::random(), "a.txt"), None);
         assert_eq!(store.get(id, "../a.txt"), None);
     }

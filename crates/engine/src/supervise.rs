@@ -55,15 +55,56 @@ pub(crate) async fn supervise(
     events: &mpsc::Sender<Event>,
     cancel: &mut oneshot::Receiver<()>,
 ) -> Result<Observed, ExecutionError> {
-    let Ready { child, pid, init, init_pid, mut lifeline, stdin, stdout, stderr, report, request: requests, output, empty_size, nonce } = ready;
-    let flood = Arc::new(Flood { written: AtomicU64::new(0), hard_bytes: limits.output_hard_bytes, burst: Notify::new() });
-    let out = read_stream(stdout, Stream::Stdout, limits.output_bytes, &flood, events.clone());
-    let err = read_stream(stderr, Stream::Stderr, limits.output_bytes, &flood, events.clone());
+    let Ready {
+        child,
+        pid,
+        init,
+        init_pid,
+        mut lifeline,
+        stdin,
+        stdout,
+        stderr,
+        report,
+        request: requests,
+        output,
+        empty_size,
+        nonce,
+    } = ready;
+    let flood = Arc::new(Flood {
+        written: AtomicU64::new(0),
+        hard_bytes: limits.output_hard_bytes,
+        burst: Notify::new(),
+    });
+    let out = read_stream(
+        stdout,
+        Stream::Stdout,
+        limits.output_bytes,
+        &flood,
+        events.clone(),
+    );
+    let err = read_stream(
+        stderr,
+        Stream::Stderr,
+        limits.output_bytes,
+        &flood,
+        events.clone(),
+    );
     let said = tokio::spawn(read_report(report));
     let handing = tokio::spawn(hand_over(requests, lease_bytes(request, limits)));
-    let feeding = stdin.map(|pipe| tokio::spawn(hand_over(pipe, vec![request.stdin.clone().unwrap_or_default()])));
+    let feeding = stdin.map(|pipe| {
+        tokio::spawn(hand_over(
+            pipe,
+            vec![request.stdin.clone().unwrap_or_default()],
+        ))
+    });
     let began = Instant::now();
-    let watch = Watch { slot, limits, pid, init_pid, began };
+    let watch = Watch {
+        slot,
+        limits,
+        pid,
+        init_pid,
+        began,
+    };
     let mut killed_for = None;
     let mut cancelled = false;
     let mut peak_sample = 0;
@@ -87,7 +128,9 @@ pub(crate) async fn supervise(
     let wall = began.elapsed();
     // The first process is gone; what it left behind goes now, and with it every pipe's writer.
     lifeline.cut();
-    init.ended().await.map_err(|error| host("reap the sandbox's init", &error))?;
+    init.ended()
+        .await
+        .map_err(|error| host("reap the sandbox's init", &error))?;
     handing.abort();
     if let Some(feeding) = feeding {
         feeding.abort();
@@ -95,17 +138,37 @@ pub(crate) async fn supervise(
     let counters = slot.counters();
     let usage = Usage {
         wall,
-        cpu: counters.cpu.max(Duration::from_micros(if slot.has_cgroups() { 0 } else { reaped.cpu_us })),
-        memory_peak_bytes: if slot.has_cgroups() { counters.memory_peak_bytes } else { peak_sample },
+        cpu: counters
+            .cpu
+            .max(Duration::from_micros(if slot.has_cgroups() {
+                0
+            } else {
+                reaped.cpu_us
+            })),
+        memory_peak_bytes: if slot.has_cgroups() {
+            counters.memory_peak_bytes
+        } else {
+            peak_sample
+        },
     };
     Ok(Observed {
         cancelled,
         killed_for,
-        exit: reaped.exited.map_or_else(|| ExitStatus::Signaled(reaped.signaled.unwrap_or(0)), ExitStatus::Exited),
+        exit: reaped.exited.map_or_else(
+            || ExitStatus::Signaled(reaped.signaled.unwrap_or(0)),
+            ExitStatus::Exited,
+        ),
         counters,
-        report: said.await.ok().and_then(|decoder| decoder.finish(&nonce).ok()),
-        stdout: out.await.map_or_else(|_| CapturedOutput::default(), Capture::finish),
-        stderr: err.await.map_or_else(|_| CapturedOutput::default(), Capture::finish),
+        report: said
+            .await
+            .ok()
+            .and_then(|decoder| decoder.finish(&nonce).ok()),
+        stdout: out
+            .await
+            .map_or_else(|_| CapturedOutput::default(), Capture::finish),
+        stderr: err
+            .await
+            .map_or_else(|_| CapturedOutput::default(), Capture::finish),
         usage,
         output,
         empty_size,
@@ -150,7 +213,8 @@ impl Watch<'_> {
 }
 
 fn processors() -> u32 {
-    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+    std::thread::available_parallelism()
+        .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
 }
 
 /// Counts what a guest writes and raises the alarm past the hard cap.
@@ -179,7 +243,12 @@ fn read_stream(
             let unbroken = capture.push(&buffer[..count]);
             if unbroken > 0 {
                 // Waiting here is the back-pressure: a slow reader slows the guest, not our memory.
-                let _ = events.send(Event::Output(stream, Bytes::copy_from_slice(&buffer[..unbroken]))).await;
+                let _ = events
+                    .send(Event::Output(
+                        stream,
+                        Bytes::copy_from_slice(&buffer[..unbroken]),
+                    ))
+                    .await;
             }
         }
         capture
@@ -202,9 +271,17 @@ fn lease_bytes(request: &ExecutionRequest, limits: &Limits) -> Vec<Bytes> {
         cpu_seconds: limits.cpu.as_secs() + 1,
         processes: limits.processes.into(),
     };
-    let names: Vec<(&str, usize)> = request.files.iter().map(|file| (file.name.as_str(), file.content.len())).collect();
+    let names: Vec<(&str, usize)> = request
+        .files
+        .iter()
+        .map(|file| (file.name.as_str(), file.content.len()))
+        .collect();
     let head = wire::request::encode_request(&request.source, &request.args, &names);
-    let mut parts = vec![Bytes::copy_from_slice(header.bytes()), head.into(), Bytes::from(request.source.clone())];
+    let mut parts = vec![
+        Bytes::copy_from_slice(header.bytes()),
+        head.into(),
+        Bytes::from(request.source.clone()),
+    ];
     parts.extend(request.files.iter().map(|file| file.content.clone()));
     parts
 }

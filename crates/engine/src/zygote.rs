@@ -33,13 +33,21 @@ pub(crate) struct Zygote {
 impl Zygote {
     /// Launches the zygote of plan `index` and waits until it is warm.
     pub(crate) async fn launch(spawner: &Arc<Spawner>, index: u32) -> Result<Self, ExecutionError> {
-        let (control, theirs) = socket::pair().map_err(|error| host("make a socket pair", &error))?;
+        let (control, theirs) =
+            socket::pair().map_err(|error| host("make a socket pair", &error))?;
         let (errors, errors_end) = fd::pipe().map_err(|error| host("make a pipe", &error))?;
-        let process = spawner.launch(index, theirs.as_fd(), errors_end.as_fd()).await?;
+        let process = spawner
+            .launch(index, theirs.as_fd(), errors_end.as_fd())
+            .await?;
         drop((theirs, errors_end));
         let said = follow_errors(errors)?;
         let channel = Channel::new(control).map_err(|error| host("watch a zygote", &error))?;
-        let zygote = Self { channel, process, spawner: Arc::clone(spawner), broken: AtomicBool::new(false) };
+        let zygote = Self {
+            channel,
+            process,
+            spawner: Arc::clone(spawner),
+            broken: AtomicBool::new(false),
+        };
         let first = tokio::time::timeout(WARM_TIMEOUT, zygote.channel.receive::<ForkReply>()).await;
         match first {
             Ok(Ok((reply, _))) if reply.errno == 0 => Ok(zygote),
@@ -47,13 +55,22 @@ impl Zygote {
                 let _ = zygote.process.ended().await;
                 // Its last words come through a pipe that ends with it.
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                let words = said.lock().map(|text| text.trim().to_owned()).unwrap_or_default();
-                Err(ExecutionError::Confine { step: "warming a zygote".into(), reason: words })
+                let words = said
+                    .lock()
+                    .map(|text| text.trim().to_owned())
+                    .unwrap_or_default();
+                Err(ExecutionError::Confine {
+                    step: "warming a zygote".into(),
+                    reason: words,
+                })
             }
             Err(_) => {
                 zygote.spawner.kill(zygote.process.pidfd()).await?;
                 let _ = zygote.process.ended().await;
-                Err(ExecutionError::Confine { step: "warming a zygote".into(), reason: format!("not ready after {WARM_TIMEOUT:?}") })
+                Err(ExecutionError::Confine {
+                    step: "warming a zygote".into(),
+                    reason: format!("not ready after {WARM_TIMEOUT:?}"),
+                })
             }
         }
     }
@@ -61,7 +78,11 @@ impl Zygote {
     /// Forks one child; returns its pidfd and its number.
     ///
     /// Errors: `Lost` when the zygote is gone; it is not asked again.
-    pub(crate) async fn fork(&self, request: &ForkRequest, descriptors: &[BorrowedFd<'_>]) -> Result<(OwnedFd, i32), ExecutionError> {
+    pub(crate) async fn fork(
+        &self,
+        request: &ForkRequest,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(OwnedFd, i32), ExecutionError> {
         let answer = self.channel.call::<ForkReply>(request, descriptors).await;
         let Ok((reply, _)) = answer else {
             self.broken.store(true, Ordering::Release);
@@ -69,9 +90,13 @@ impl Zygote {
         };
         if reply.errno != 0 {
             let reason = io::Error::from_raw_os_error(reply.errno).to_string();
-            return Err(ExecutionError::Confine { step: step::name(reply.step).into(), reason });
+            return Err(ExecutionError::Confine {
+                step: step::name(reply.step).into(),
+                reason,
+            });
         }
-        let pidfd = process::pidfd_of(reply.pid).map_err(|error| host("open the child's pidfd", &error))?;
+        let pidfd =
+            process::pidfd_of(reply.pid).map_err(|error| host("open the child's pidfd", &error))?;
         Ok((pidfd, reply.pid))
     }
 
@@ -83,7 +108,8 @@ impl Zygote {
 
 /// Keeps the end of what a zygote says on stderr and logs it.
 fn follow_errors(errors: OwnedFd) -> Result<Arc<Mutex<String>>, ExecutionError> {
-    let mut pipe = pipe::Receiver::from_owned_fd(errors).map_err(|error| host("read a zygote's errors", &error))?;
+    let mut pipe = pipe::Receiver::from_owned_fd(errors)
+        .map_err(|error| host("read a zygote's errors", &error))?;
     let said = Arc::new(Mutex::new(String::new()));
     let kept = Arc::clone(&said);
     tokio::spawn(async move {

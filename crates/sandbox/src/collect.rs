@@ -58,7 +58,14 @@ fn collect(folder: &OwnedFd, stream: &OwnedFd, uid: Option<u32>, caps: Caps) -> 
     process::no_new_privileges()?;
     process::limit(libc::RLIMIT_CPU, 10, 10)?;
     let device = fd::stat(folder.as_fd())?.st_dev;
-    let mut walk = Walk { root: folder.as_fd(), stream: stream.as_fd(), caps, device, files: 0, seen: 0 };
+    let mut walk = Walk {
+        root: folder.as_fd(),
+        stream: stream.as_fd(),
+        caps,
+        device,
+        files: 0,
+        seen: 0,
+    };
     walk.folder(&mut Vec::new())?;
     walk.header(2, 0, 0, 0)
 }
@@ -90,7 +97,11 @@ impl Walk<'_> {
 
     /// Walks the folder at `path` (components below the root), names in byte order.
     fn folder(&mut self, path: &mut Vec<u8>) -> io::Result<()> {
-        let shown = if path.is_empty() { b".".to_vec() } else { path.clone() };
+        let shown = if path.is_empty() {
+            b".".to_vec()
+        } else {
+            path.clone()
+        };
         let Ok(opened) = self.open(&shown, libc::O_RDONLY | libc::O_DIRECTORY) else {
             return self.skip(&shown, Skip::Unreadable);
         };
@@ -113,19 +124,28 @@ impl Walk<'_> {
     fn open(&self, path: &[u8], flags: i32) -> io::Result<OwnedFd> {
         let path = CString::new(path)?;
         // openat2 refuses flags that O_PATH would ignore.
-        let harmless = if flags & libc::O_PATH == 0 { libc::O_NONBLOCK | libc::O_NOCTTY } else { 0 };
+        let harmless = if flags & libc::O_PATH == 0 {
+            libc::O_NONBLOCK | libc::O_NOCTTY
+        } else {
+            0
+        };
         let flags = flags | libc::O_NOFOLLOW | harmless;
         fd::open_beneath(self.root, &path, flags, RESOLVE)
     }
 
     fn entry(&mut self, path: &mut Vec<u8>) -> io::Result<()> {
         // O_PATH opens nothing: no FIFO blocks and no device acts while we look at the type.
-        let Ok(found) = self.open(path, libc::O_PATH).and_then(|file| fd::stat(file.as_fd())) else {
+        let Ok(found) = self
+            .open(path, libc::O_PATH)
+            .and_then(|file| fd::stat(file.as_fd()))
+        else {
             return self.skip(path, Skip::Unreadable);
         };
         match found.st_mode & libc::S_IFMT {
             libc::S_IFLNK => self.skip(path, Skip::Symlink),
-            libc::S_IFDIR if path.iter().filter(|b| **b == b'/').count() + 1 >= MAX_DEPTH => self.skip(path, Skip::TooDeep),
+            libc::S_IFDIR if path.iter().filter(|b| **b == b'/').count() + 1 >= MAX_DEPTH => {
+                self.skip(path, Skip::TooDeep)
+            }
             libc::S_IFDIR => self.folder(path),
             libc::S_IFREG => self.file(path),
             _ => self.skip(path, Skip::NotRegular),
@@ -143,7 +163,9 @@ impl Walk<'_> {
             () if found.st_dev != self.device || found.st_uid != own => Some(Skip::ForeignOwner),
             () if found.st_nlink != 1 => Some(Skip::HardLink),
             () if self.files >= self.caps.files => Some(Skip::TooMany),
-            () if u64::try_from(found.st_size).unwrap_or(u64::MAX) > self.caps.file_bytes => Some(Skip::TooLarge),
+            () if u64::try_from(found.st_size).unwrap_or(u64::MAX) > self.caps.file_bytes => {
+                Some(Skip::TooLarge)
+            }
             () => None,
         };
         if let Some(reason) = skip {
@@ -158,7 +180,9 @@ impl Walk<'_> {
         let mut left = size;
         let mut buffer = vec![0; 64 * 1024];
         while left > 0 {
-            let room = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let room = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
             let count = fd::read(file.as_fd(), &mut buffer[..room])?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -191,7 +215,14 @@ mod tests {
         let root = fd::open_at(None, &path, libc::O_PATH | libc::O_DIRECTORY, 0).unwrap();
         let (reader, writer) = fd::pipe().unwrap();
         let device = fd::stat(root.as_fd()).unwrap().st_dev;
-        let mut walk = Walk { root: root.as_fd(), stream: writer.as_fd(), caps, device, files: 0, seen: 0 };
+        let mut walk = Walk {
+            root: root.as_fd(),
+            stream: writer.as_fd(),
+            caps,
+            device,
+            files: 0,
+            seen: 0,
+        };
         walk.folder(&mut Vec::new()).unwrap();
         drop(writer);
         let mut all = Vec::new();
@@ -205,7 +236,10 @@ mod tests {
         std::fs::write(folder.path().join("a.txt"), b"hello").unwrap();
         std::fs::write(folder.path().join("big"), vec![0; 100]).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();
-        let caps = Caps { files: 10, file_bytes: 50 };
+        let caps = Caps {
+            files: 10,
+            file_bytes: 50,
+        };
         let stream = stream_of(folder.path(), caps);
         let text = String::from_utf8_lossy(&stream);
         assert!(text.contains("a.txthello"), "{text:?}");
@@ -223,7 +257,13 @@ mod tests {
         for name in ["a", "b", "c"] {
             std::fs::write(folder.path().join(name), name).unwrap();
         }
-        let stream = stream_of(folder.path(), Caps { files: 2, file_bytes: 50 });
+        let stream = stream_of(
+            folder.path(),
+            Caps {
+                files: 2,
+                file_bytes: 50,
+            },
+        );
         assert!(stream.windows(2).any(|w| w == b"aa") && stream.windows(2).any(|w| w == b"bb"));
         assert!(!stream.windows(2).any(|w| w == b"cc"));
     }

@@ -3,7 +3,10 @@
 //! Every message is a `repr(C)` struct without padding, sent whole over SEQPACKET (or, for
 //! [`LeaseHeader`], first on the request pipe). Nothing here is parsed and nothing allocates.
 //! All peers are built from this file; guests never reach these sockets.
-#![expect(unsafe_code, reason = "views plain structs as bytes; the trait states why that is sound")]
+#![expect(
+    unsafe_code,
+    reason = "views plain structs as bytes; the trait states why that is sound"
+)]
 
 /// A struct that is nothing but its bytes.
 ///
@@ -25,7 +28,9 @@ pub unsafe trait Plain: Copy {
     /// Its bytes, to be filled.
     fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: every bit pattern is a value, so any bytes may be written.
-        unsafe { std::slice::from_raw_parts_mut(std::ptr::from_mut(self).cast(), size_of::<Self>()) }
+        unsafe {
+            std::slice::from_raw_parts_mut(std::ptr::from_mut(self).cast(), size_of::<Self>())
+        }
     }
 }
 
@@ -37,7 +42,14 @@ macro_rules! plain {
     )+ };
 }
 
-plain!(SpawnerRequest, SpawnerReply, ForkRequest, ForkReply, ChildStatus, LeaseHeader);
+plain!(
+    SpawnerRequest,
+    SpawnerReply,
+    ForkRequest,
+    ForkReply,
+    ChildStatus,
+    LeaseHeader
+);
 
 /// What the supervisor asks of the spawner.
 #[repr(C)]
@@ -290,8 +302,16 @@ mod tests {
     #[test]
     fn bytes_survive_the_round_trip() {
         let mut reply = ForkReply::zeroed();
-        let sent = ForkReply { pid: 7, errno: -1, step: step::PROC, threads: 1 };
+        let sent = ForkReply {
+            pid: 7,
+            errno: -1,
+            step: step::PROC,
+            threads: 1,
+        };
         reply.bytes_mut().copy_from_slice(sent.bytes());
-        assert_eq!((reply.pid, reply.errno, reply.step, reply.threads), (7, -1, step::PROC, 1));
+        assert_eq!(
+            (reply.pid, reply.errno, reply.step, reply.threads),
+            (7, -1, step::PROC, 1)
+        );
     }
 }

@@ -32,6 +32,8 @@ fn hold(lifeline: &OwnedFd, uid: Option<u32>) -> std::io::Result<()> {
     process::set_dumpable(false)?;
     let lifeline = fd::adopt(0)?;
     let mut byte = [0];
-    while matches!(fd::read(lifeline.as_fd(), &mut byte), Err(error) if error.kind() == std::io::ErrorKind::Interrupted) {}
+    while matches!(fd::read(lifeline.as_fd(), &mut byte), Err(error) if error.kind() == std::io::ErrorKind::Interrupted)
+    {
+    }
     Ok(())
 }

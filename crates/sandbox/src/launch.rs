@@ -5,24 +5,25 @@
 //! reachable: the old root is detached, every bind is read-only, and only descriptors 0-3 remain.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use crate::plan::{LaunchPlan, MountStep, Tier, c_string};
+use crate::plan::{LaunchPlan, MountStep, Privilege, c_string};
 use crate::sys::mount::{self, flag};
 use crate::sys::{fd, identity, process};
 
 /// Namespaces of a zygote.
-pub const NAMESPACES: i32 = libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+pub const NAMESPACES: i32 =
+    libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 
 /// What stays in the zygote's bounding set: what confining a child needs, no more.
 ///
 /// `SETFCAP` only rootless: mapping the id 0 of a user namespace into a nested one demands it.
-fn kept_capabilities(tier: Tier) -> u64 {
+fn kept_capabilities(privilege: Privilege) -> u64 {
     use identity::capability::{CHOWN, SETFCAP, SETGID, SETPCAP, SETUID, SYS_ADMIN};
     let both = 1 << CHOWN | 1 << SETGID | 1 << SETUID | 1 << SETPCAP | 1 << SYS_ADMIN;
-    match tier {
-        Tier::Full => both,
-        Tier::Rootless => both | 1 << SETFCAP,
+    match privilege {
+        Privilege::Root => both,
+        Privilege::User => both | 1 << SETFCAP,
     }
 }
 
@@ -48,26 +49,45 @@ impl std::fmt::Display for LaunchError {
 }
 
 fn step<T>(what: impl Into<String>, result: io::Result<T>) -> Result<T, LaunchError> {
-    result.map_err(|source| LaunchError { step: what.into(), source })
+    result.map_err(|source| LaunchError {
+        step: what.into(),
+        source,
+    })
 }
 
-fn become_zygote(plan: &LaunchPlan, control: OwnedFd, errors: &OwnedFd) -> Result<std::convert::Infallible, LaunchError> {
+fn become_zygote(
+    plan: &LaunchPlan,
+    control: OwnedFd,
+    errors: &OwnedFd,
+) -> Result<std::convert::Infallible, LaunchError> {
     process::set_umask(0);
-    step("make mounts private", mount::mount(None, c"/", None, flag::RECURSIVE | flag::PRIVATE, None))?;
+    step(
+        "make mounts private",
+        mount::mount(None, c"/", None, flag::RECURSIVE | flag::PRIVATE, None),
+    )?;
     let staging = step("name the staging folder", c_string(&plan.staging))?;
     let guarded = flag::NO_SUID | flag::NO_DEVICES;
     // Device binds carry their own flags; the root itself holds none.
     let options = Some(c"size=64m,nr_inodes=4096,mode=0755");
-    step("mount the root", mount::mount(Some(c"root"), &staging, Some(c"tmpfs"), guarded, options))?;
+    step(
+        "mount the root",
+        mount::mount(Some(c"root"), &staging, Some(c"tmpfs"), guarded, options),
+    )?;
     for mount_step in &plan.steps {
-        step(format!("prepare `{}` in the root", mount_step.path()), build(mount_step, &plan.staging))?;
+        step(
+            format!("prepare `{}` in the root", mount_step.path()),
+            build(mount_step, &plan.staging),
+        )?;
     }
     step("enter the root", enter_root(&staging))?;
     step("name the host", process::set_hostname(b"sandbox"))?;
     let (control, errors) = step("arrange descriptors", arrange(control, errors))?;
     drop((control, errors));
     step("start a session", process::new_session())?;
-    step("shrink the bounding set", identity::shrink_bounding_set(kept_capabilities(plan.tier)))?;
+    step(
+        "shrink the bounding set",
+        identity::shrink_bounding_set(kept_capabilities(plan.privilege)),
+    )?;
     step("set no-new-privileges", process::no_new_privileges())?;
     step("forbid core files", process::limit(libc::RLIMIT_CORE, 0, 0))?;
     // Rust ignores SIGPIPE at its start; the interpreter decides for itself.
@@ -76,10 +96,16 @@ fn become_zygote(plan: &LaunchPlan, control: OwnedFd, errors: &OwnedFd) -> Resul
     let arguments = step("read the arguments", strings(&plan.arguments))?;
     let environment = step("read the environment", strings(&plan.environment))?;
     let Some(program) = arguments.first() else {
-        return Err(LaunchError { step: "read the arguments".into(), source: io::ErrorKind::InvalidInput.into() });
+        return Err(LaunchError {
+            step: "read the arguments".into(),
+            source: io::ErrorKind::InvalidInput.into(),
+        });
     };
     let source = process::execute(program, &pointers(&arguments), &pointers(&environment));
-    Err(LaunchError { step: format!("execute {}", plan.arguments[0]), source })
+    Err(LaunchError {
+        step: format!("execute {}", plan.arguments[0]),
+        source,
+    })
 }
 
 fn strings(texts: &[String]) -> io::Result<Vec<std::ffi::CString>> {
@@ -87,7 +113,11 @@ fn strings(texts: &[String]) -> io::Result<Vec<std::ffi::CString>> {
 }
 
 fn pointers(texts: &[std::ffi::CString]) -> Vec<*const libc::c_char> {
-    texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    texts
+        .iter()
+        .map(|text| text.as_ptr())
+        .chain([std::ptr::null()])
+        .collect()
 }
 
 /// 0 is `/dev/null`, 1 and 2 the error pipe, 3 the control socket; all others are closed.
@@ -120,7 +150,11 @@ fn build(step: &MountStep, root: &str) -> io::Result<()> {
             } else {
                 write_file(&place, b"", 0o444)?;
             }
-            bind(source, &target, flag::READ_ONLY | flag::NO_SUID | flag::NO_DEVICES)
+            bind(
+                source,
+                &target,
+                flag::READ_ONLY | flag::NO_SUID | flag::NO_DEVICES,
+            )
         }
         MountStep::Overlay { source, .. } => {
             mount::make_directory(&target, 0o755)?;
@@ -133,14 +167,27 @@ fn build(step: &MountStep, root: &str) -> io::Result<()> {
         MountStep::Tmpfs { bytes, .. } => {
             let options = c_string(&format!("size={bytes},nr_inodes=1024,mode=0755"))?;
             let flags = flag::NO_SUID | flag::NO_DEVICES | flag::NO_EXEC;
-            mount::mount(Some(c"tmpfs"), &target, Some(c"tmpfs"), flags, Some(&options))
+            mount::mount(
+                Some(c"tmpfs"),
+                &target,
+                Some(c"tmpfs"),
+                flags,
+                Some(&options),
+            )
         }
         MountStep::Proc { .. } => {
             let flags = flag::NO_SUID | flag::NO_DEVICES | flag::NO_EXEC;
             // An ordinary user may mount a fresh proc only with a pid namespace of his own; the
             // host's is bound until the child covers it.
-            mount::mount(Some(c"proc"), &target, Some(c"proc"), flags, None)
-                .or_else(|_| mount::mount(Some(c"/proc"), &target, None, flag::BIND | flag::RECURSIVE, None))
+            mount::mount(Some(c"proc"), &target, Some(c"proc"), flags, None).or_else(|_| {
+                mount::mount(
+                    Some(c"/proc"),
+                    &target,
+                    None,
+                    flag::BIND | flag::RECURSIVE,
+                    None,
+                )
+            })
         }
     }
 }
@@ -148,7 +195,11 @@ fn build(step: &MountStep, root: &str) -> io::Result<()> {
 fn write_file(place: &str, content: &[u8], mode: u32) -> io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(place)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(place)?;
     file.write_all(content)
 }
 
@@ -156,27 +207,27 @@ fn write_file(place: &str, content: &[u8], mode: u32) -> io::Result<()> {
 fn bind(source: &str, target: &std::ffi::CStr, flags: u64) -> io::Result<()> {
     mount::mount(Some(&c_string(source)?), target, None, flag::BIND, None)?;
     let locked = mount::flags_of(target)?;
-    mount::mount(None, target, None, flag::BIND | flag::REMOUNT | flags | locked, None)
+    mount::mount(
+        None,
+        target,
+        None,
+        flag::BIND | flag::REMOUNT | flags | locked,
+        None,
+    )
 }
 
-/// Shows a host directory through a read-only overlay whose options name no host path: the lower
-/// directory is given relative to its parent. Where overlays are refused it is bound instead.
+/// Shows a host directory through a read-only overlay whose options name no host path: both layers
+/// are given by descriptor. Where overlays are refused it is bound instead.
+///
+/// The second, empty layer is there because an overlay without an upper one needs two.
 fn overlay(source: &str, root: &str, target: &std::ffi::CStr) -> io::Result<()> {
     let flags = flag::READ_ONLY | flag::NO_SUID | flag::NO_DEVICES;
-    let path = std::path::Path::new(source);
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
-        return bind(source, target, flags);
-    };
-    // ':' separates layers and '\\' escapes in the options.
-    if name.contains([':', '\\', ',']) {
-        return bind(source, target, flags);
-    }
-    let here = std::env::current_dir()?;
-    mount::change_directory(&c_string(&parent.to_string_lossy())?)?;
-    let options = c_string(&format!("lowerdir={name}:{root}/mnt"))?;
-    let mounted = mount::mount(Some(c"overlay"), target, Some(c"overlay"), flags, Some(&options));
-    mount::change_directory(&c_string(&here.to_string_lossy())?)?;
-    mounted.or_else(|_| bind(source, target, flags))
+    let layer = |path: &str| fd::open_at(None, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, 0);
+    let (full, empty) = (layer(source)?, layer(&format!("{root}/mnt"))?);
+    let link = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let options = c_string(&format!("lowerdir={}:{}", link(&full), link(&empty)))?;
+    let overlay = Some(c"overlay");
+    mount::mount(overlay, target, overlay, flags, Some(&options)).or_else(|_| bind(source, target, flags))
 }
 
 /// Makes the staging folder the root, detaches the old one and makes the new one read-only.

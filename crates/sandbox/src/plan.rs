@@ -8,16 +8,27 @@ use std::io;
 
 /// One step of building the root, applied in order. Paths are absolute inside the new root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "`path` is inside the new root, `source` on the host, `mode` octal, `bytes` the size")]
+#[expect(
+    missing_docs,
+    reason = "`path` is inside the new root, `source` on the host, `mode` octal, `bytes` the size"
+)]
 pub enum MountStep {
     /// An empty directory (its parents exist).
     Directory { path: String, mode: u32 },
     /// A symbolic link.
     Symlink { path: String, target: String },
     /// A file with this content.
-    File { path: String, content: Vec<u8>, mode: u32 },
+    File {
+        path: String,
+        content: Vec<u8>,
+        mode: u32,
+    },
     /// A copy of a host file, so that its host path shows nowhere.
-    Copy { source: String, path: String, mode: u32 },
+    Copy {
+        source: String,
+        path: String,
+        mode: u32,
+    },
     /// A host file or directory, read-only, no set-uid, no devices.
     Bind { source: String, path: String },
     /// A host directory through a read-only overlay, so that its host path shows nowhere.
@@ -30,20 +41,20 @@ pub enum MountStep {
     Proc { path: String },
 }
 
-/// How many uids the host can give.
+/// What the starting user may do; it decides how many uids the host can give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tier {
+pub enum Privilege {
     /// Root: a uid per slot, cgroups.
-    Full,
+    Root,
     /// An ordinary user: one uid, whatever cgroups are delegated.
-    Rootless,
+    User,
 }
 
 /// What the zygote's native code needs; a file only its root may read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfinePlan {
-    /// Which tier.
-    pub tier: Tier,
+    /// Which.
+    pub privilege: Privilege,
     /// The kernel's Landlock ABI at start; 0 for none.
     pub landlock_abi: u32,
     /// Filter of the zygote itself, inherited by children.
@@ -55,8 +66,8 @@ pub struct ConfinePlan {
 /// Everything about one zygote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaunchPlan {
-    /// Which tier.
-    pub tier: Tier,
+    /// Which.
+    pub privilege: Privilege,
     /// An existing empty host directory on which the root is built.
     pub staging: String,
     /// The root.
@@ -74,7 +85,11 @@ pub enum CgroupParents {
     /// No delegated cgroup: memory is bounded per process and sampled per tree.
     None,
     /// v1: a folder per controller.
-    V1 { memory: String, pids: String, cpuacct: String },
+    V1 {
+        memory: String,
+        pids: String,
+        cpuacct: String,
+    },
     /// v2: one folder whose `cgroup.subtree_control` has memory, pids and cpu.
     V2 { parent: String },
 }
@@ -82,8 +97,8 @@ pub enum CgroupParents {
 /// Everything the spawner may ever be asked to do. It accepts indices into this, no new plans.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpawnerPlan {
-    /// Which tier.
-    pub tier: Tier,
+    /// Which.
+    pub privilege: Privilege,
     /// First uid of the block leased for this server: the init's; slots have those after it.
     pub first_uid: u32,
     /// Most slots.
@@ -122,7 +137,10 @@ struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn number(&mut self) -> io::Result<u64> {
-        let (head, rest) = self.0.split_first_chunk::<8>().ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (head, rest) = self
+            .0
+            .split_first_chunk::<8>()
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         self.0 = rest;
         Ok(u64::from_le_bytes(*head))
     }
@@ -131,7 +149,10 @@ impl Reader<'_> {
     }
     fn bytes(&mut self) -> io::Result<Vec<u8>> {
         let length = usize::try_from(self.number()?).map_err(|_| io::ErrorKind::InvalidData)?;
-        let (head, rest) = self.0.split_at_checked(length).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let (head, rest) = self
+            .0
+            .split_at_checked(length)
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
         self.0 = rest;
         Ok(head.to_vec())
     }
@@ -141,10 +162,10 @@ impl Reader<'_> {
     fn strings(&mut self) -> io::Result<Vec<String>> {
         (0..self.number()?).map(|_| self.string()).collect()
     }
-    fn tier(&mut self) -> io::Result<Tier> {
+    fn privilege(&mut self) -> io::Result<Privilege> {
         match self.number()? {
-            0 => Ok(Tier::Full),
-            1 => Ok(Tier::Rootless),
+            0 => Ok(Privilege::Root),
+            1 => Ok(Privilege::User),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
@@ -155,7 +176,7 @@ impl ConfinePlan {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.number(self.tier as u64);
+        out.number(self.privilege as u64);
         out.number(self.landlock_abi.into());
         out.bytes(&self.zygote_filter);
         out.bytes(&self.child_filter);
@@ -166,7 +187,7 @@ impl ConfinePlan {
     pub fn decode(bytes: &[u8]) -> io::Result<Self> {
         let mut input = Reader(bytes);
         Ok(Self {
-            tier: input.tier()?,
+            privilege: input.privilege()?,
             landlock_abi: input.small()?,
             zygote_filter: input.bytes()?,
             child_filter: input.bytes()?,
@@ -179,13 +200,17 @@ impl SpawnerPlan {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.number(self.tier as u64);
+        out.number(self.privilege as u64);
         out.number(self.first_uid.into());
         out.number(self.slots.into());
         out.bytes(self.block.as_bytes());
         let folders = match &self.cgroups {
             CgroupParents::None => vec![],
-            CgroupParents::V1 { memory, pids, cpuacct } => vec![memory.clone(), pids.clone(), cpuacct.clone()],
+            CgroupParents::V1 {
+                memory,
+                pids,
+                cpuacct,
+            } => vec![memory.clone(), pids.clone(), cpuacct.clone()],
             CgroupParents::V2 { parent } => vec![parent.clone()],
         };
         out.strings(&folders);
@@ -199,18 +224,35 @@ impl SpawnerPlan {
     /// Reads what `encode` wrote.
     pub fn decode(bytes: &[u8]) -> io::Result<Self> {
         let mut input = Reader(bytes);
-        let (tier, first_uid, slots, block) = (input.tier()?, input.small()?, input.small()?, input.string()?);
+        let (privilege, first_uid, slots, block) = (
+            input.privilege()?,
+            input.small()?,
+            input.small()?,
+            input.string()?,
+        );
         let cgroups = match input.strings()?.as_slice() {
             [] => CgroupParents::None,
-            [parent] => CgroupParents::V2 { parent: parent.clone() },
-            [memory, pids, cpuacct] => {
-                CgroupParents::V1 { memory: memory.clone(), pids: pids.clone(), cpuacct: cpuacct.clone() }
-            }
+            [parent] => CgroupParents::V2 {
+                parent: parent.clone(),
+            },
+            [memory, pids, cpuacct] => CgroupParents::V1 {
+                memory: memory.clone(),
+                pids: pids.clone(),
+                cpuacct: cpuacct.clone(),
+            },
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
-        let launches =
-            (0..input.number()?).map(|_| LaunchPlan::decode(&input.bytes()?)).collect::<io::Result<_>>()?;
-        Ok(Self { tier, first_uid, slots, block, cgroups, launches })
+        let launches = (0..input.number()?)
+            .map(|_| LaunchPlan::decode(&input.bytes()?))
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            privilege,
+            first_uid,
+            slots,
+            block,
+            cgroups,
+            launches,
+        })
     }
 }
 
@@ -219,7 +261,7 @@ impl LaunchPlan {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Writer::default();
-        out.number(self.tier as u64);
+        out.number(self.privilege as u64);
         out.bytes(self.staging.as_bytes());
         out.number(self.steps.len() as u64);
         for step in &self.steps {
@@ -233,9 +275,17 @@ impl LaunchPlan {
     /// Reads what `encode` wrote.
     pub fn decode(bytes: &[u8]) -> io::Result<Self> {
         let mut input = Reader(bytes);
-        let (tier, staging) = (input.tier()?, input.string()?);
-        let steps = (0..input.number()?).map(|_| MountStep::read(&mut input)).collect::<io::Result<_>>()?;
-        Ok(Self { tier, staging, steps, arguments: input.strings()?, environment: input.strings()? })
+        let (privilege, staging) = (input.privilege()?, input.string()?);
+        let steps = (0..input.number()?)
+            .map(|_| MountStep::read(&mut input))
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            privilege,
+            staging,
+            steps,
+            arguments: input.strings()?,
+            environment: input.strings()?,
+        })
     }
 }
 
@@ -252,7 +302,11 @@ impl MountStep {
                 out.number((*mode).into());
             }
             Self::Symlink { path, target } => two(out, 1, path, target),
-            Self::File { path, content, mode } => {
+            Self::File {
+                path,
+                content,
+                mode,
+            } => {
                 two(out, 2, path, "");
                 out.bytes(content);
                 out.number((*mode).into());
@@ -276,14 +330,40 @@ impl MountStep {
         let kind = input.number()?;
         let (path, second) = (input.string()?, input.string()?);
         Ok(match kind {
-            0 => Self::Directory { path, mode: input.small()? },
-            1 => Self::Symlink { path, target: second },
-            2 => Self::File { path, content: input.bytes()?, mode: input.small()? },
-            3 => Self::Copy { path, source: second, mode: input.small()? },
-            4 => Self::Bind { path, source: second },
-            5 => Self::Overlay { path, source: second },
-            6 => Self::Device { path, source: second },
-            7 => Self::Tmpfs { path, bytes: input.number()? },
+            0 => Self::Directory {
+                path,
+                mode: input.small()?,
+            },
+            1 => Self::Symlink {
+                path,
+                target: second,
+            },
+            2 => Self::File {
+                path,
+                content: input.bytes()?,
+                mode: input.small()?,
+            },
+            3 => Self::Copy {
+                path,
+                source: second,
+                mode: input.small()?,
+            },
+            4 => Self::Bind {
+                path,
+                source: second,
+            },
+            5 => Self::Overlay {
+                path,
+                source: second,
+            },
+            6 => Self::Device {
+                path,
+                source: second,
+            },
+            7 => Self::Tmpfs {
+                path,
+                bytes: input.number()?,
+            },
             8 => Self::Proc { path },
             _ => return Err(io::ErrorKind::InvalidData.into()),
         })
@@ -321,18 +401,46 @@ mod tests {
     fn plans_survive_the_round_trip_and_cut_ones_are_refused() {
         let path = |p: &str| p.to_owned();
         let plan = LaunchPlan {
-            tier: Tier::Rootless,
+            privilege: Privilege::User,
             staging: path("/s"),
             steps: vec![
-                MountStep::Directory { path: path("/a"), mode: 0o755 },
-                MountStep::Symlink { path: path("/l"), target: path("a") },
-                MountStep::File { path: path("/f"), content: vec![0, 255], mode: 0o400 },
-                MountStep::Copy { source: path("/x"), path: path("/y"), mode: 0o555 },
-                MountStep::Bind { source: path("/x"), path: path("/y") },
-                MountStep::Overlay { source: path("/x"), path: path("/y") },
-                MountStep::Device { source: path("/dev/null"), path: path("/dev/null") },
-                MountStep::Tmpfs { path: path("/tmp"), bytes: 7 },
-                MountStep::Proc { path: path("/proc") },
+                MountStep::Directory {
+                    path: path("/a"),
+                    mode: 0o755,
+                },
+                MountStep::Symlink {
+                    path: path("/l"),
+                    target: path("a"),
+                },
+                MountStep::File {
+                    path: path("/f"),
+                    content: vec![0, 255],
+                    mode: 0o400,
+                },
+                MountStep::Copy {
+                    source: path("/x"),
+                    path: path("/y"),
+                    mode: 0o555,
+                },
+                MountStep::Bind {
+                    source: path("/x"),
+                    path: path("/y"),
+                },
+                MountStep::Overlay {
+                    source: path("/x"),
+                    path: path("/y"),
+                },
+                MountStep::Device {
+                    source: path("/dev/null"),
+                    path: path("/dev/null"),
+                },
+                MountStep::Tmpfs {
+                    path: path("/tmp"),
+                    bytes: 7,
+                },
+                MountStep::Proc {
+                    path: path("/proc"),
+                },
             ],
             arguments: vec![path("python"), path("-I")],
             environment: vec![],
@@ -342,9 +450,13 @@ mod tests {
         for cut in 0..bytes.len() {
             assert!(LaunchPlan::decode(&bytes[..cut]).is_err(), "cut at {cut}");
         }
-        let parents = CgroupParents::V1 { memory: path("/m"), pids: path("/p"), cpuacct: path("/c") };
+        let parents = CgroupParents::V1 {
+            memory: path("/m"),
+            pids: path("/p"),
+            cpuacct: path("/c"),
+        };
         let spawner = SpawnerPlan {
-            tier: Tier::Full,
+            privilege: Privilege::Root,
             first_uid: 7,
             slots: 3,
             block: path("b"),
@@ -352,7 +464,12 @@ mod tests {
             launches: vec![plan.clone(), plan],
         };
         assert_eq!(SpawnerPlan::decode(&spawner.encode()).unwrap(), spawner);
-        let confine = ConfinePlan { tier: Tier::Full, landlock_abi: 7, zygote_filter: vec![1], child_filter: vec![2, 3] };
+        let confine = ConfinePlan {
+            privilege: Privilege::Root,
+            landlock_abi: 7,
+            zygote_filter: vec![1],
+            child_filter: vec![2, 3],
+        };
         assert_eq!(ConfinePlan::decode(&confine.encode()).unwrap(), confine);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::collect::{self, Caps};
 use crate::control::{CgroupFile, Plain, SpawnerReply, SpawnerRequest, spawner_call, step};
-use crate::plan::{SpawnerPlan, Tier, c_string};
+use crate::plan::{Privilege, SpawnerPlan, c_string};
 use crate::sys::process::{ForkOptions, Forked};
 use crate::sys::{self, fd, identity, process, socket};
 use crate::{init, launch};
@@ -24,10 +24,13 @@ pub fn serve(plan: SpawnerPlan, supervisor: OwnedFd) -> io::Result<()> {
     process::set_name(c"hognose-spawner")?;
     // Ctrl-C in a terminal reaches the whole group; only the supervisor decides when we leave.
     process::new_session()?;
-    if plan.tier == Tier::Rootless {
+    if plan.privilege == Privilege::User {
         enter_rootless()?;
     }
-    let mut spawner = Spawner { taken: vec![false; plan.slots as usize], plan };
+    let mut spawner = Spawner {
+        taken: vec![false; plan.slots as usize],
+        plan,
+    };
     spawner.plan.cgroups = cgroup::prepare(&spawner.plan.cgroups, &spawner.plan.block)?;
     let mut request = SpawnerRequest::zeroed();
     while let Some(mut received) = socket::receive(supervisor.as_fd(), request.bytes_mut())? {
@@ -35,7 +38,14 @@ pub fn serve(plan: SpawnerPlan, supervisor: OwnedFd) -> io::Result<()> {
             Ok(done) => done,
             Err((step, error)) => {
                 let errno = sys::errno_of(&error);
-                (SpawnerReply { errno, step, ..SpawnerReply::zeroed() }, Vec::new())
+                (
+                    SpawnerReply {
+                        errno,
+                        step,
+                        ..SpawnerReply::zeroed()
+                    },
+                    Vec::new(),
+                )
             }
         };
         let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
@@ -78,7 +88,10 @@ impl Spawner {
             spawner_call::COLLECT => self.collect(request, received),
             spawner_call::KILL => {
                 let zygote = at(step::MESSAGE, received.take())?;
-                at(step::MESSAGE, process::signal(zygote.as_fd(), libc::SIGKILL))?;
+                at(
+                    step::MESSAGE,
+                    process::signal(zygote.as_fd(), libc::SIGKILL),
+                )?;
                 Ok((SpawnerReply::zeroed(), Vec::new()))
             }
             spawner_call::RETIRE_SLOT => self.retire(request.argument),
@@ -92,18 +105,32 @@ impl Spawner {
         };
         let control = at(step::MESSAGE, received.take())?;
         let errors = at(step::MESSAGE, received.take())?;
-        let options = ForkOptions { namespaces: launch::NAMESPACES, sibling: true, ..ForkOptions::default() };
+        let options = ForkOptions {
+            namespaces: launch::NAMESPACES,
+            sibling: true,
+            ..ForkOptions::default()
+        };
         match at(step::FORK, process::fork_with(options))? {
             Forked::Child => launch::run(plan, control, errors),
-            Forked::Parent { pid, pidfd } => Ok((SpawnerReply { pid, ..SpawnerReply::zeroed() }, vec![pidfd])),
+            Forked::Parent { pid, pidfd } => Ok((
+                SpawnerReply {
+                    pid,
+                    ..SpawnerReply::zeroed()
+                },
+                vec![pidfd],
+            )),
         }
     }
 
     fn init(&self, received: &mut socket::Received) -> Answer {
         let lifeline = at(step::MESSAGE, received.take())?;
         let (waits, goes) = at(step::FORK, fd::pipe())?;
-        let uid = (self.plan.tier == Tier::Full).then_some(self.plan.first_uid);
-        let options = ForkOptions { namespaces: libc::CLONE_NEWPID, sibling: true, ..ForkOptions::default() };
+        let uid = (self.plan.privilege == Privilege::Root).then_some(self.plan.first_uid);
+        let options = ForkOptions {
+            namespaces: libc::CLONE_NEWPID,
+            sibling: true,
+            ..ForkOptions::default()
+        };
         match at(step::FORK, process::fork_with(options))? {
             Forked::Child => {
                 // Until its namespace has been opened it must stay what the spawner may look into.
@@ -112,10 +139,22 @@ impl Spawner {
                 init::run(lifeline, uid)
             }
             Forked::Parent { pid, pidfd } => {
-                let path = at(step::PID_NAMESPACE, c_string(&format!("/proc/{pid}/ns/pid")))?;
-                let namespace = at(step::PID_NAMESPACE, fd::open_at(None, &path, libc::O_RDONLY, 0))?;
+                let path = at(
+                    step::PID_NAMESPACE,
+                    c_string(&format!("/proc/{pid}/ns/pid")),
+                )?;
+                let namespace = at(
+                    step::PID_NAMESPACE,
+                    fd::open_at(None, &path, libc::O_RDONLY, 0),
+                )?;
                 at(step::PID_NAMESPACE, fd::write_all(goes.as_fd(), &[1]))?;
-                Ok((SpawnerReply { pid, ..SpawnerReply::zeroed() }, vec![pidfd, namespace]))
+                Ok((
+                    SpawnerReply {
+                        pid,
+                        ..SpawnerReply::zeroed()
+                    },
+                    vec![pidfd, namespace],
+                ))
             }
         }
     }
@@ -127,18 +166,29 @@ impl Spawner {
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let mut present = 0;
         let mut descriptors = Vec::new();
-        for (file, descriptor) in at(step::CGROUP_CREATE, cgroup::create(&self.plan.cgroups, number))? {
+        for (file, descriptor) in at(
+            step::CGROUP_CREATE,
+            cgroup::create(&self.plan.cgroups, number),
+        )? {
             present |= CgroupFile::bit(file);
             descriptors.push(descriptor);
         }
         self.taken[index] = true;
         let uid = self.uid_of(number).unwrap_or(0);
-        Ok((SpawnerReply { slot: number, uid, files: present, ..SpawnerReply::zeroed() }, descriptors))
+        Ok((
+            SpawnerReply {
+                slot: number,
+                uid,
+                files: present,
+                ..SpawnerReply::zeroed()
+            },
+            descriptors,
+        ))
     }
 
     /// The uid of a slot; `None` in the rootless tier, where there is one for all.
     fn uid_of(&self, slot: u32) -> Option<u32> {
-        (self.plan.tier == Tier::Full).then_some(self.plan.first_uid + 1 + slot)
+        (self.plan.privilege == Privilege::Root).then_some(self.plan.first_uid + 1 + slot)
     }
 
     fn retire(&mut self, index: u32) -> Answer {
@@ -146,7 +196,10 @@ impl Spawner {
             return refuse(step::SLOTS, libc::EINVAL);
         }
         // Only then is the slot free: a cgroup with a process in it would greet its next user.
-        at(step::CGROUP_CREATE, cgroup::remove(&self.plan.cgroups, index))?;
+        at(
+            step::CGROUP_CREATE,
+            cgroup::remove(&self.plan.cgroups, index),
+        )?;
         self.taken[index as usize] = false;
         Ok((SpawnerReply::zeroed(), Vec::new()))
     }
@@ -154,10 +207,10 @@ impl Spawner {
     fn collect(&self, request: &SpawnerRequest, received: &mut socket::Received) -> Answer {
         let folder = at(step::MESSAGE, received.take())?;
         let stream = at(step::MESSAGE, received.take())?;
-        let uid = match self.plan.tier {
-            Tier::Rootless => None,
+        let uid = match self.plan.privilege {
+            Privilege::User => None,
             // Only uids of this server's own slots: a collector of any other could read the host.
-            Tier::Full => {
+            Privilege::Root => {
                 let slot = request.argument.wrapping_sub(self.plan.first_uid + 1);
                 if slot >= self.plan.slots {
                     return refuse(step::MESSAGE, libc::EPERM);
@@ -165,11 +218,23 @@ impl Spawner {
                 Some(request.argument)
             }
         };
-        let caps = Caps { files: request.files, file_bytes: request.file_bytes };
-        let options = ForkOptions { sibling: true, ..ForkOptions::default() };
+        let caps = Caps {
+            files: request.files,
+            file_bytes: request.file_bytes,
+        };
+        let options = ForkOptions {
+            sibling: true,
+            ..ForkOptions::default()
+        };
         match at(step::FORK, process::fork_with(options))? {
             Forked::Child => collect::run(folder, stream, uid, caps),
-            Forked::Parent { pid, pidfd } => Ok((SpawnerReply { pid, ..SpawnerReply::zeroed() }, vec![pidfd])),
+            Forked::Parent { pid, pidfd } => Ok((
+                SpawnerReply {
+                    pid,
+                    ..SpawnerReply::zeroed()
+                },
+                vec![pidfd],
+            )),
         }
     }
 

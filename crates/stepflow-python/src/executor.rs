@@ -1,14 +1,24 @@
-//! The one trait behind every door.
+//! The one trait behind every door, and the executor of this process behind it.
+
+mod engine;
+mod response;
+pub mod source;
+pub mod validate;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use ::engine::{Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, LimitPolicy};
 use async_trait::async_trait;
 use bytes::Bytes;
-use engine::{Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, LimitPolicy};
 use serde_json::Value;
 
 use crate::errors::PythonError;
+
+pub use self::engine::EngineExecutor;
+
+/// The seed's name for the executor of this process.
+pub type PythonExecutorImpl = EngineExecutor;
 
 /// Code to run, as the seed writes it.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +66,7 @@ pub struct PythonResponse {
     pub memory_usage: usize,
     pub return_code: i32,
     pub exceptions: Vec<PythonException>,
-    pub outcome: engine::Outcome,
+    pub outcome: ::engine::Outcome,
 }
 
 /// One exception of a guest.
@@ -121,7 +131,7 @@ pub struct Capabilities {
     /// Defaults and maxima.
     pub limits: LimitPolicy,
     /// Every isolation layer and whether it is enforced.
-    pub isolation: engine::Isolation,
+    pub isolation: ::engine::Isolation,
 }
 
 /// The content of a collected file.
@@ -141,13 +151,19 @@ pub trait PythonExecutor: Send + Sync {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError>;
 
     /// Runs code, then calls one of its functions.
-    async fn execute_function(&self, request: FunctionRequest) -> Result<PythonResponse, PythonError>;
+    async fn execute_function(
+        &self,
+        request: FunctionRequest,
+    ) -> Result<PythonResponse, PythonError>;
 
     /// Runs a script file.
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError>;
 
     /// Says whether this executor can serve `config`.
-    async fn validate_environment(&self, config: &PythonConfig) -> Result<ValidationResult, PythonError>;
+    async fn validate_environment(
+        &self,
+        config: &PythonConfig,
+    ) -> Result<ValidationResult, PythonError>;
 
     /// Starts an execution and hands back its events.
     ///

@@ -1,9 +1,9 @@
 //! The Python tool library of seed 003: every door calls it and nothing below it.
 
 pub mod environment;
-pub mod environment;
 pub mod errors;
 pub mod executor;
+pub mod parser;
 
 pub use engine::{
     Artifact, Event, Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest,
@@ -13,9 +13,10 @@ pub use engine::{
     CapturedOutput, Exception, ExitStatus, Frame, Isolation, Layer, LayerState, Limit, LimitError,
     SkippedArtifact, Span, Stream as OutputStream, Value,
 };
-pub use environment::{EnvironmentError, Environments, Progress, Step};
+pub use environment::{EnvironmentError, Environments};
 pub use errors::PythonError;
 pub use executor::{
-    ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonException,
-    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
+    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Package, PythonConfig,
+    PythonException, PythonExecutor, PythonExecutorImpl, PythonRequest, PythonResponse,
+    ScriptRequest, SecurityLevel, ValidationResult,
 };

@@ -58,7 +58,7 @@ pub struct DisplayName {
 
 /// What the stream says next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum CollectFrame<'a> {
     /// A file begins; exactly `content_bytes` follow as content.
     File {
         /// Below `output/`.
@@ -126,7 +126,7 @@ impl CollectDecoder {
     pub fn push(
         &mut self,
         mut bytes: &[u8],
-        mut handle: impl FnMut(Event<'_>),
+        mut handle: impl FnMut(CollectFrame<'_>),
     ) -> Result<(), CollectError> {
         while !bytes.is_empty() {
             match self.state {
@@ -144,7 +144,7 @@ impl CollectDecoder {
                     let room = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
                     let (content, rest) = bytes.split_at(room);
                     bytes = rest;
-                    handle(Event::Content(content));
+                    handle(CollectFrame::Content(content));
                     let taken = u64::try_from(room).unwrap_or(left);
                     self.content(left - taken, &mut handle);
                 }
@@ -172,7 +172,7 @@ impl CollectDecoder {
         self.partial.len() == wanted
     }
 
-    fn header(&mut self, handle: &mut impl FnMut(Event<'_>)) -> Result<(), CollectError> {
+    fn header(&mut self, handle: &mut impl FnMut(CollectFrame<'_>)) -> Result<(), CollectError> {
         let header = Header::decode(&self.partial)?;
         self.partial.clear();
         if (header.magic, header.reserved) != (MAGIC, 0) {
@@ -185,7 +185,7 @@ impl CollectDecoder {
             },
             (2, 0, 0) if header.name_bytes == 0 => {
                 self.state = State::Ended;
-                handle(Event::End);
+                handle(CollectFrame::End);
                 return Ok(());
             }
             _ => return Err(CollectError::BadHeader),
@@ -215,33 +215,33 @@ impl CollectDecoder {
     fn name(
         &mut self,
         entry: Entry,
-        handle: &mut impl FnMut(Event<'_>),
+        handle: &mut impl FnMut(CollectFrame<'_>),
     ) -> Result<(), CollectError> {
         let name = display_name(&self.partial)?;
         self.partial.clear();
         match entry {
             Entry::File { content_bytes } => {
-                handle(Event::File {
+                handle(CollectFrame::File {
                     name,
                     content_bytes,
                 });
                 self.content(content_bytes, handle);
             }
             Entry::Skipped { reason } => {
-                handle(Event::Skipped { name, reason });
+                handle(CollectFrame::Skipped { name, reason });
                 self.state = State::Header;
             }
         }
         Ok(())
     }
 
-    fn content(&mut self, left: u64, handle: &mut impl FnMut(Event<'_>)) {
+    fn content(&mut self, left: u64, handle: &mut impl FnMut(CollectFrame<'_>)) {
         if left > 0 {
             self.state = State::Content { left };
             return;
         }
         self.state = State::Header;
-        handle(Event::FileEnd);
+        handle(CollectFrame::FileEnd);
     }
 }
 
@@ -433,18 +433,18 @@ pub(crate) mod tests {
         let (mut events, mut content) = (Vec::new(), Vec::new());
         for part in bytes.chunks(chunk) {
             let result = decoder.push(part, |event| match event {
-                Event::Content(bytes) => content.extend_from_slice(bytes),
-                Event::FileEnd => {
+                CollectFrame::Content(bytes) => content.extend_from_slice(bytes),
+                CollectFrame::FileEnd => {
                     events.push(format!("content {:?}", std::mem::take(&mut content)))
                 }
-                Event::File {
+                CollectFrame::File {
                     name,
                     content_bytes,
                 } => events.push(format!("file {} {content_bytes}", name.text)),
-                Event::Skipped { name, reason } => {
+                CollectFrame::Skipped { name, reason } => {
                     events.push(format!("skipped {} {reason}", name.text))
                 }
-                Event::End => events.push("end".to_owned()),
+                CollectFrame::End => events.push("end".to_owned()),
             });
             if result.is_err() {
                 return (events, result);
@@ -572,14 +572,14 @@ pub(crate) mod tests {
             let mut decoder = CollectDecoder::new(CAPS);
             let (mut announced, mut received, mut names) = (0, 0, 0);
             let pushed = decoder.push(&mutated, |event| match event {
-                Event::File { content_bytes, .. } => {
+                CollectFrame::File { content_bytes, .. } => {
                     announced += content_bytes;
                     names += 1;
                 }
-                Event::Content(bytes) => received += u64::try_from(bytes.len()).unwrap(),
-                Event::Skipped { .. } => names += 1,
-                Event::FileEnd => assert_eq!(received, announced),
-                Event::End => survived += 1,
+                CollectFrame::Content(bytes) => received += u64::try_from(bytes.len()).unwrap(),
+                CollectFrame::Skipped { .. } => names += 1,
+                CollectFrame::FileEnd => assert_eq!(received, announced),
+                CollectFrame::End => survived += 1,
             });
             assert!(
                 announced <= CAPS.total_bytes && received <= announced && names <= CAPS.entries

@@ -3,7 +3,10 @@
 //! From [`hognose_serve`] on the zygote runs no Python. Each child is confined by
 //! [`sandbox::confine::confine`] before it runs any. The one secret of a child, the nonce that
 //! opens a true report, lives in this library's memory and in no Python object.
-#![expect(unsafe_code, reason = "a C interface called by CPython, and calls back into CPython")]
+#![expect(
+    unsafe_code,
+    reason = "a C interface called by CPython, and calls back into CPython"
+)]
 
 use std::ffi::{CStr, c_void};
 use std::io;
@@ -35,7 +38,10 @@ pub extern "C" fn hognose_serve() -> i32 {
     match prepare().and_then(|ready| serve(&ready)) {
         Ok(()) => 0,
         Err(error) => {
-            let _ = io::Write::write_all(&mut io::stderr(), format!("hognose: the zygote cannot serve: {error}\n").as_bytes());
+            let _ = io::Write::write_all(
+                &mut io::stderr(),
+                format!("hognose: the zygote cannot serve: {error}\n").as_bytes(),
+            );
             process::exit(FAILED)
         }
     }
@@ -75,7 +81,12 @@ fn prepare() -> io::Result<Ready> {
     let plan = ConfinePlan::decode(&std::fs::read(CONFINE_PLAN_PATH)?)?;
     let before_fork = interpreter_function(c"PyOS_BeforeFork")?;
     let after_fork = interpreter_function(c"PyOS_AfterFork_Child")?;
-    let ready = Ready { control: ManuallyDrop::new(fd::adopt(CONTROL)?), plan, tid_address: process::tid_address()?, after_fork };
+    let ready = Ready {
+        control: ManuallyDrop::new(fd::adopt(CONTROL)?),
+        plan,
+        tid_address: process::tid_address()?,
+        after_fork,
+    };
     process::set_dumpable(false)?;
     process::install_filter(&ready.plan.zygote_filter)?;
     // Once, here: children inherit the import lock it takes and release it in AfterFork; CPython
@@ -89,7 +100,10 @@ fn interpreter_function(name: &CStr) -> io::Result<extern "C" fn()> {
     // SAFETY: RTLD_DEFAULT searches the process; the name is NUL-terminated.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     if address.is_null() {
-        return Err(io::Error::other(format!("this interpreter has no {}", name.to_string_lossy())));
+        return Err(io::Error::other(format!(
+            "this interpreter has no {}",
+            name.to_string_lossy()
+        )));
     }
     // SAFETY: both names asked for are `void f(void)` in every CPython from 3.7 on.
     Ok(unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(address) })
@@ -97,7 +111,13 @@ fn interpreter_function(name: &CStr) -> io::Result<extern "C" fn()> {
 
 /// The loop. Returns only in a confined child.
 fn serve(ready: &Ready) -> io::Result<()> {
-    reply(ready, ForkReply { threads: 1, ..ForkReply::zeroed() })?;
+    reply(
+        ready,
+        ForkReply {
+            threads: 1,
+            ..ForkReply::zeroed()
+        },
+    )?;
     let mut request = ForkRequest::zeroed();
     loop {
         let Some(received) = socket::receive(ready.control.as_fd(), request.bytes_mut())? else {
@@ -105,8 +125,21 @@ fn serve(ready: &Ready) -> io::Result<()> {
         };
         match fork(ready, &request, received) {
             Ok(Side::Child) => return Ok(()),
-            Ok(Side::Parent(pid)) => reply(ready, ForkReply { pid, ..ForkReply::zeroed() })?,
-            Err(Failure { step, errno }) => reply(ready, ForkReply { errno, step, ..ForkReply::zeroed() })?,
+            Ok(Side::Parent(pid)) => reply(
+                ready,
+                ForkReply {
+                    pid,
+                    ..ForkReply::zeroed()
+                },
+            )?,
+            Err(Failure { step, errno }) => reply(
+                ready,
+                ForkReply {
+                    errno,
+                    step,
+                    ..ForkReply::zeroed()
+                },
+            )?,
         }
     }
 }
@@ -120,11 +153,20 @@ enum Side {
     Parent(i32),
 }
 
-fn fork(ready: &Ready, request: &ForkRequest, mut received: socket::Received) -> Result<Side, Failure> {
-    let at = |step, error: &io::Error| Failure { step, errno: sys::errno_of(error) };
+fn fork(
+    ready: &Ready,
+    request: &ForkRequest,
+    mut received: socket::Received,
+) -> Result<Side, Failure> {
+    let at = |step, error: &io::Error| Failure {
+        step,
+        errno: sys::errno_of(error),
+    };
     let namespace = received.take().map_err(|error| at(step::MESSAGE, &error))?;
-    let descriptors = take_descriptors(request, &mut received).map_err(|error| at(step::MESSAGE, &error))?;
-    process::enter(namespace.as_fd(), libc::CLONE_NEWPID).map_err(|error| at(step::PID_NAMESPACE, &error))?;
+    let descriptors =
+        take_descriptors(request, &mut received).map_err(|error| at(step::MESSAGE, &error))?;
+    process::enter(namespace.as_fd(), libc::CLONE_NEWPID)
+        .map_err(|error| at(step::PID_NAMESPACE, &error))?;
     let options = ForkOptions {
         namespaces: libc::CLONE_NEWNS | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS,
         sibling: true,
@@ -134,7 +176,9 @@ fn fork(ready: &Ready, request: &ForkRequest, mut received: socket::Received) ->
         Forked::Parent { pid, .. } => Ok(Side::Parent(pid)),
         Forked::Child => {
             drop(namespace);
-            if confine::confine(&ready.plan, request, descriptors).is_err() || NONCE.set(request.nonce).is_err() {
+            if confine::confine(&ready.plan, request, descriptors).is_err()
+                || NONCE.set(request.nonce).is_err()
+            {
                 process::exit(FAILED);
             }
             (ready.after_fork)();
@@ -143,7 +187,10 @@ fn fork(ready: &Ready, request: &ForkRequest, mut received: socket::Received) ->
     }
 }
 
-fn take_descriptors(request: &ForkRequest, received: &mut socket::Received) -> io::Result<Descriptors> {
+fn take_descriptors(
+    request: &ForkRequest,
+    received: &mut socket::Received,
+) -> io::Result<Descriptors> {
     let mut descriptors = Descriptors {
         stdin: received.take()?,
         stdout: received.take()?,

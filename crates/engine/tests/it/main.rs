@@ -1,4 +1,5 @@
 //! The engine against the real kernel and a real CPython, without packages.
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "test helpers outside #[test] functions")]
 
 mod ends;
 mod limits;

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use engine::{
-    Engine, EngineConfig, Environment, ExecutionReport, ExecutionRequest, Interpreter, LimitPolicy, Outcome, Tier,
+    Engine, EngineConfig, Environment, ExecutionReport, ExecutionRequest, Interpreter, LimitPolicy,
+    Outcome, Tier,
 };
 use tempfile::TempDir;
 
@@ -25,17 +26,30 @@ pub async fn bench() -> Bench {
         slots: 4,
         min_tier: Tier::Rootless,
     };
-    Bench { engine: Engine::start(config).await.unwrap(), _state: state }
+    Bench {
+        engine: Engine::start(config).await.unwrap(),
+        _state: state,
+    }
 }
 
 impl Bench {
     /// Runs a source with default limits.
     pub async fn run(&self, source: &str) -> ExecutionReport {
-        self.run_request(ExecutionRequest { source: source.into(), ..Default::default() }).await
+        self.run_request(ExecutionRequest {
+            source: source.into(),
+            ..Default::default()
+        })
+        .await
     }
 
     pub async fn run_request(&self, request: ExecutionRequest) -> ExecutionReport {
-        self.engine.execute(request).await.unwrap().finish().await.unwrap()
+        self.engine
+            .execute(request)
+            .await
+            .unwrap()
+            .finish()
+            .await
+            .unwrap()
     }
 
     pub async fn outcome(&self, source: &str) -> Outcome {
@@ -53,9 +67,18 @@ fn bare_environment(root: &Path) -> Environment {
     let name = interpreter.name();
     std::fs::create_dir_all(root.join("bin")).unwrap();
     std::fs::create_dir_all(root.join(format!("lib/{name}/site-packages"))).unwrap();
-    std::fs::write(root.join("pyvenv.cfg"), "home = /python/bin\ninclude-system-site-packages = false\n").unwrap();
+    std::fs::write(
+        root.join("pyvenv.cfg"),
+        "home = /python/bin\ninclude-system-site-packages = false\n",
+    )
+    .unwrap();
     std::os::unix::fs::symlink(format!("/python/bin/{name}"), root.join("bin/python3")).unwrap();
-    Environment { digest: "bare".into(), root: root.to_owned(), interpreter, packages: vec![] }
+    Environment {
+        digest: "bare".into(),
+        root: root.to_owned(),
+        interpreter,
+        packages: vec![],
+    }
 }
 
 /// Asks the host's interpreter what it is.
@@ -64,16 +87,26 @@ fn host_interpreter() -> Interpreter {
         print('.'.join(map(str,sys.version_info[:3])));print(os.path.realpath(sys.executable));print(sys.base_prefix)\n\
         print(s.get_path('stdlib'))\n\
         print(os.path.join(s.get_config_var('LIBDIR'),s.get_config_var('INSTSONAME')) if s.get_config_var('Py_ENABLE_SHARED') else '')";
-    let said = Command::new("python3").args(["-I", "-c", script]).output().unwrap();
+    let said = Command::new("python3")
+        .args(["-I", "-c", script])
+        .output()
+        .unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     let lines: Vec<&str> = said.lines().collect();
-    let version: Vec<u8> = lines[0].split('.').map(|part| part.parse().unwrap()).collect();
+    let version: Vec<u8> = lines[0]
+        .split('.')
+        .map(|part| part.parse().unwrap())
+        .collect();
     let library = PathBuf::from(lines.get(4).copied().unwrap_or_default());
     Interpreter {
         version: (version[0], version[1], version[2]),
         executable: lines[1].into(),
         prefix: lines[2].into(),
         stdlib: lines[3].into(),
-        libraries: if library.exists() { vec![library] } else { vec![] },
+        libraries: if library.exists() {
+            vec![library]
+        } else {
+            vec![]
+        },
     }
 }

@@ -1,5 +1,8 @@
 //! The guest's descriptor table: 0-3 for it, 4 for the runner, nothing else.
-#![expect(unsafe_code, reason = "borrows descriptor 4 by the number it was given here")]
+#![expect(
+    unsafe_code,
+    reason = "borrows descriptor 4 by the number it was given here"
+)]
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -23,7 +26,14 @@ pub(super) fn arrange(given: Descriptors, status: BorrowedFd<'_>) -> io::Result<
     let request = high(given.request)?;
     let status = fd::duplicate_above(status, 128)?;
     drop((given.status, given.procs));
-    for (source, number) in [(stdin, 0), (stdout, 1), (stderr, 2), (report, 3), (request, REQUEST), (status, STATUS)] {
+    for (source, number) in [
+        (stdin, 0),
+        (stdout, 1),
+        (stderr, 2),
+        (report, 3),
+        (request, REQUEST),
+        (status, STATUS),
+    ] {
         fd::move_to(source, number)?;
     }
     fd::close_from(6)?;

@@ -4,18 +4,18 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::Text;
-use crate::plan::Tier;
+use crate::plan::Privilege;
 use crate::sys::{fd, identity, process};
 
 /// The guest's uid and gid as it sees them.
 const INSIDE: u32 = 1000;
 
 /// Takes the slot's uid. In the rootless tier there is only one, which we have.
-pub(super) fn become_slot(tier: Tier, uid: u32) -> io::Result<()> {
-    match tier {
-        Tier::Full if uid == 0 => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
-        Tier::Full => identity::become_user(uid, uid)?,
-        Tier::Rootless => {}
+pub(super) fn become_slot(privilege: Privilege, uid: u32) -> io::Result<()> {
+    match privilege {
+        Privilege::Root if uid == 0 => return Err(io::Error::from_raw_os_error(libc::EINVAL)),
+        Privilege::Root => identity::become_user(uid, uid)?,
+        Privilege::User => {}
     }
     // A change of uid makes /proc/self root's; the maps below are written through it.
     process::set_dumpable(true)

@@ -6,8 +6,8 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use crate::sys::landlock::{self, right};
 use crate::sys::fd;
+use crate::sys::landlock::{self, right};
 
 const READ: u64 = right::READ_FILE | right::READ_DIR | right::EXECUTE;
 
@@ -41,7 +41,11 @@ pub(super) fn restrict(abi: u32) -> io::Result<()> {
     ];
     for (path, rights) in rules {
         let directory = fd::open_at(None, path, libc::O_PATH | libc::O_DIRECTORY, 0)?;
-        landlock::allow(ruleset.as_fd(), directory.as_fd(), rights & landlock::all_rights(abi))?;
+        landlock::allow(
+            ruleset.as_fd(),
+            directory.as_fd(),
+            rights & landlock::all_rights(abi),
+        )?;
     }
     landlock::restrict(ruleset.as_fd())
 }

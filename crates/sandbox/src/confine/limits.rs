@@ -19,7 +19,11 @@ pub(super) fn apply(request: &ForkRequest) -> io::Result<()> {
     limit(libc::RLIMIT_NICE, 0, 0)?;
     limit(libc::RLIMIT_RTPRIO, 0, 0)?;
     // The namespace counts its own processes; init is not among them. Source: clone3(2), EAGAIN.
-    limit(libc::RLIMIT_NPROC, request.processes.into(), request.processes.into())?;
+    limit(
+        libc::RLIMIT_NPROC,
+        request.processes.into(),
+        request.processes.into(),
+    )?;
     if request.data_bytes > 0 {
         limit(libc::RLIMIT_DATA, request.data_bytes, request.data_bytes)?;
     }

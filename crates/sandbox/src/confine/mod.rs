@@ -50,7 +50,10 @@ pub struct Failure {
 
 /// Names the step in which an error happened.
 fn at<T>(step: u32, result: io::Result<T>) -> Result<T, Failure> {
-    result.map_err(|error| Failure { step, errno: sys::errno_of(&error) })
+    result.map_err(|error| Failure {
+        step,
+        errno: sys::errno_of(&error),
+    })
 }
 
 /// Confines this process for good, then waits for its lease and lowers its last limits.
@@ -68,35 +71,68 @@ fn at<T>(step: u32, result: io::Result<T>) -> Result<T, Failure> {
 /// 10. Landlock forbids mounting, so after all mounts, and needs no-new-privileges (the launcher's);
 /// 11. descriptors, when nothing else needs one;
 /// 12. the filter takes away every call used so far, so it is last.
-pub fn confine(plan: &ConfinePlan, request: &ForkRequest, given: Descriptors) -> Result<(), Failure> {
-    let status = at(step::DESCRIPTORS, fd::duplicate_above(given.status.as_fd(), 64))?;
+pub fn confine(
+    plan: &ConfinePlan,
+    request: &ForkRequest,
+    given: Descriptors,
+) -> Result<(), Failure> {
+    let status = at(
+        step::DESCRIPTORS,
+        fd::duplicate_above(given.status.as_fd(), 64),
+    )?;
     let result = steps(plan, request, given, status.as_fd());
     if let Err(failure) = result {
-        let told = ChildStatus { errno: failure.errno, step: failure.step };
+        let told = ChildStatus {
+            errno: failure.errno,
+            step: failure.step,
+        };
         let _ = socket::send(status.as_fd(), told.bytes(), &[]);
     }
     result
 }
 
-fn steps(plan: &ConfinePlan, request: &ForkRequest, given: Descriptors, status: BorrowedFd<'_>) -> Result<(), Failure> {
+fn steps(
+    plan: &ConfinePlan,
+    request: &ForkRequest,
+    given: Descriptors,
+    status: BorrowedFd<'_>,
+) -> Result<(), Failure> {
     at(step::CGROUP, cgroup::join(&given.procs))?;
-    at(step::CGROUP_NAMESPACE, process::unshare(libc::CLONE_NEWCGROUP))?;
+    at(
+        step::CGROUP_NAMESPACE,
+        process::unshare(libc::CLONE_NEWCGROUP),
+    )?;
     let output = at(step::WORKDIR, workdir::mount(request))?;
     at(step::PROC, workdir::mount_proc())?;
     at(step::PROC, cgroup::prefer_for_oom())?;
     at(step::SESSION, process::new_session())?;
-    at(step::IDENTITY, identity::become_slot(plan.tier, request.uid))?;
-    at(step::USER_NAMESPACE, identity::enter_user_namespace(request.uid))?;
+    at(
+        step::IDENTITY,
+        identity::become_slot(plan.privilege, request.uid),
+    )?;
+    at(
+        step::USER_NAMESPACE,
+        identity::enter_user_namespace(request.uid),
+    )?;
     at(step::CAPABILITIES, identity::drop_capabilities())?;
     at(step::RLIMITS, limits::apply(request))?;
     at(step::LANDLOCK, landlock::restrict(plan.landlock_abi))?;
-    let told = ChildStatus { errno: 0, step: step::DESCRIPTORS };
-    at(step::DESCRIPTORS, socket::send(status, told.bytes(), &[output.as_fd()]))?;
+    let told = ChildStatus {
+        errno: 0,
+        step: step::DESCRIPTORS,
+    };
+    at(
+        step::DESCRIPTORS,
+        socket::send(status, told.bytes(), &[output.as_fd()]),
+    )?;
     drop(output);
     let status = at(step::DESCRIPTORS, descriptors::arrange(given, status))?;
     at(step::SECCOMP, process::install_filter(&plan.child_filter))?;
     at(step::SELF_TEST, self_test())?;
-    let told = ChildStatus { errno: 0, step: step::READY };
+    let told = ChildStatus {
+        errno: 0,
+        step: step::READY,
+    };
     at(step::READY, fd::write_all(status.as_fd(), told.bytes()))?;
     drop(status);
     wait_for_lease()
@@ -109,13 +145,20 @@ fn self_test() -> io::Result<()> {
     let escaped = process::unshare(libc::CLONE_NEWUSER).is_ok()
         || sys::mount::detach(c"/code").is_ok()
         || sys::identity::become_user(0, 0).is_ok();
-    if escaped { Err(io::Error::from_raw_os_error(libc::ENOTRECOVERABLE)) } else { Ok(()) }
+    if escaped {
+        Err(io::Error::from_raw_os_error(libc::ENOTRECOVERABLE))
+    } else {
+        Ok(())
+    }
 }
 
 /// Waits until the supervisor gives this child away, then lowers what only the caller decides.
 fn wait_for_lease() -> Result<(), Failure> {
     let mut header = LeaseHeader::zeroed();
     // Descriptor 4 is the request pipe since `arrange`; the header stands before the request.
-    at(step::LEASE, descriptors::with_request(|pipe| fd::read_exact(pipe, header.bytes_mut())))?;
+    at(
+        step::LEASE,
+        descriptors::with_request(|pipe| fd::read_exact(pipe, header.bytes_mut())),
+    )?;
     at(step::LEASE, limits::lower(&header))
 }

@@ -16,8 +16,12 @@ impl Text {
     ///
     /// Errors: `ENAMETOOLONG` when it does not fit.
     pub fn format(arguments: fmt::Arguments<'_>) -> io::Result<Self> {
-        let mut text = Self { bytes: [0; 128], length: 0 };
-        fmt::write(&mut text, arguments).map_err(|_| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
+        let mut text = Self {
+            bytes: [0; 128],
+            length: 0,
+        };
+        fmt::write(&mut text, arguments)
+            .map_err(|_| io::Error::from_raw_os_error(libc::ENAMETOOLONG))?;
         Ok(text)
     }
 
@@ -31,7 +35,8 @@ impl Text {
     ///
     /// Errors: `EINVAL` when a NUL stands inside.
     pub fn as_c_str(&self) -> io::Result<&CStr> {
-        CStr::from_bytes_with_nul(&self.bytes[..=self.length]).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
+        CStr::from_bytes_with_nul(&self.bytes[..=self.length])
+            .map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))
     }
 }
 

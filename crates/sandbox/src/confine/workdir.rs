@@ -20,8 +20,20 @@ pub(super) fn mount(request: &ForkRequest) -> io::Result<OwnedFd> {
         "size={},nr_inodes={},mode=0755",
         request.workdir_bytes, request.workdir_inodes
     ))?;
-    mount::mount(Some(c"workdir"), STAGE, Some(c"tmpfs"), flags, Some(options.as_c_str()?))?;
-    let folders = [c"/mnt/code", c"/mnt/code/input", c"/mnt/code/output", c"/mnt/tmp", c"/mnt/shm"];
+    mount::mount(
+        Some(c"workdir"),
+        STAGE,
+        Some(c"tmpfs"),
+        flags,
+        Some(options.as_c_str()?),
+    )?;
+    let folders = [
+        c"/mnt/code",
+        c"/mnt/code/input",
+        c"/mnt/code/output",
+        c"/mnt/tmp",
+        c"/mnt/shm",
+    ];
     for folder in folders {
         mount::make_directory(folder, 0o755)?;
     }
@@ -29,10 +41,19 @@ pub(super) fn mount(request: &ForkRequest) -> io::Result<OwnedFd> {
     for folder in folders.into_iter().filter(|_| request.uid != 0) {
         mount::change_owner(folder, request.uid, request.uid)?;
     }
-    for (folder, place) in [(c"/mnt/code", c"/code"), (c"/mnt/tmp", c"/tmp"), (c"/mnt/shm", c"/dev/shm")] {
+    for (folder, place) in [
+        (c"/mnt/code", c"/code"),
+        (c"/mnt/tmp", c"/tmp"),
+        (c"/mnt/shm", c"/dev/shm"),
+    ] {
         mount::mount(Some(folder), place, None, mount::flag::BIND, None)?;
     }
-    let output = fd::open_at(None, c"/code/output", libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW, 0)?;
+    let output = fd::open_at(
+        None,
+        c"/code/output",
+        libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW,
+        0,
+    )?;
     mount::detach(STAGE)?;
     mount::change_directory(c"/code")?;
     Ok(output)
@@ -42,5 +63,11 @@ pub(super) fn mount(request: &ForkRequest) -> io::Result<OwnedFd> {
 /// Source: proc(5), `hidepid` and `subset`.
 pub(super) fn mount_proc() -> io::Result<()> {
     let flags = mount::flag::NO_SUID | mount::flag::NO_DEVICES | mount::flag::NO_EXEC;
-    mount::mount(Some(c"proc"), c"/proc", Some(c"proc"), flags, Some(c"hidepid=2,subset=pid"))
+    mount::mount(
+        Some(c"proc"),
+        c"/proc",
+        Some(c"proc"),
+        flags,
+        Some(c"hidepid=2,subset=pid"),
+    )
 }

@@ -39,19 +39,31 @@ impl Block {
 /// Errors: the folder cannot be written, or every block is taken.
 pub fn lease(folder: &Path) -> io::Result<Block> {
     fs::create_dir_all(folder)?;
-    let owned = owned_ranges(&read("/etc/passwd"), &[read("/etc/subuid"), read("/etc/subgid")]);
+    let owned = owned_ranges(
+        &read("/etc/passwd"),
+        &[read("/etc/subuid"), read("/etc/subgid")],
+    );
     for number in 0..BLOCKS {
         let first_uid = FIRST_UID + number * BLOCK_UIDS;
-        if owned.iter().any(|(first, count)| overlaps(*first, *count, first_uid)) {
+        if owned
+            .iter()
+            .any(|(first, count)| overlaps(*first, *count, first_uid))
+        {
             continue;
         }
         let name = format!("hognose-{number}");
         let lock = open_lock(folder, &name)?;
         if lock.try_lock().is_ok() {
-            return Ok(Block { name, first_uid, _lock: lock });
+            return Ok(Block {
+                name,
+                first_uid,
+                _lock: lock,
+            });
         }
     }
-    Err(io::Error::other("every block of uids on this host is taken; stop another hognose first"))
+    Err(io::Error::other(
+        "every block of uids on this host is taken; stop another hognose first",
+    ))
 }
 
 /// Whether the server that had this block is gone.
@@ -61,7 +73,12 @@ pub fn is_free(folder: &Path, name: &str) -> bool {
 
 fn open_lock(folder: &Path, name: &str) -> io::Result<File> {
     let path: PathBuf = folder.join(format!("{name}.lock"));
-    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
 }
 
 fn read(path: &str) -> String {
@@ -77,7 +94,10 @@ fn overlaps(first: u64, count: u64, block: u32) -> bool {
 fn owned_ranges(passwd: &str, subordinate: &[String]) -> Vec<(u64, u64)> {
     let field = |line: &str, index: usize| line.split(':').nth(index)?.trim().parse::<u64>().ok();
     let users = passwd.lines().filter_map(|line| Some((field(line, 2)?, 1)));
-    let ranges = subordinate.iter().flat_map(|text| text.lines()).filter_map(|line| Some((field(line, 1)?, field(line, 2)?)));
+    let ranges = subordinate
+        .iter()
+        .flat_map(|text| text.lines())
+        .filter_map(|line| Some((field(line, 1)?, field(line, 2)?)));
     users.chain(ranges).collect()
 }
 
@@ -99,9 +119,16 @@ mod tests {
 
     #[test]
     fn owned_uids_are_skipped() {
-        let passwd = format!("root:x:0:0::/root:/bin/sh\nodd:x:{}:0::/:/bin/sh\n", FIRST_UID + 300);
+        let passwd = format!(
+            "root:x:0:0::/root:/bin/sh\nodd:x:{}:0::/:/bin/sh\n",
+            FIRST_UID + 300
+        );
         let owned = owned_ranges(&passwd, &[format!("a:{}:65536\n", FIRST_UID + 512)]);
-        let taken = |block: u32| owned.iter().any(|(first, count)| overlaps(*first, *count, block));
+        let taken = |block: u32| {
+            owned
+                .iter()
+                .any(|(first, count)| overlaps(*first, *count, block))
+        };
         assert!(!taken(FIRST_UID) && taken(FIRST_UID + 256) && taken(FIRST_UID + 512));
     }
 }

@@ -25,13 +25,20 @@ fn find_in(own: &str, mounts: &str, writable: &dyn Fn(&Path) -> bool) -> CgroupP
         usable(&point, &path, writable)
     };
     if let (Some(memory), Some(pids), Some(cpuacct)) = (v1("memory"), v1("pids"), v1("cpuacct")) {
-        return CgroupParents::V1 { memory, pids, cpuacct };
+        return CgroupParents::V1 {
+            memory,
+            pids,
+            cpuacct,
+        };
     }
     let v2 = mount_point(mounts, "cgroup2", "").and_then(|point| {
         let path = own_path(own, str::is_empty)?;
         let parent = usable(&point, &path, writable)?;
         let controllers = fs::read_to_string(Path::new(&parent).join("cgroup.controllers")).ok()?;
-        ["memory", "pids", "cpu"].iter().all(|c| controllers.split_whitespace().any(|have| have == *c)).then_some(parent)
+        ["memory", "pids", "cpu"]
+            .iter()
+            .all(|c| controllers.split_whitespace().any(|have| have == *c))
+            .then_some(parent)
     });
     v2.map_or(CgroupParents::None, |parent| CgroupParents::V2 { parent })
 }
@@ -40,7 +47,9 @@ fn find_in(own: &str, mounts: &str, writable: &dyn Fn(&Path) -> bool) -> CgroupP
 fn mount_point(mounts: &str, kind: &str, controller: &str) -> Option<String> {
     mounts.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(' ').collect();
-        let [_, point, found, options, ..] = fields[..] else { return None };
+        let [_, point, found, options, ..] = fields[..] else {
+            return None;
+        };
         let named = controller.is_empty() || options.split(',').any(|option| option == controller);
         (found == kind && named).then(|| point.to_owned())
     })
@@ -58,7 +67,10 @@ fn own_path(own: &str, wanted: impl Fn(&str) -> bool) -> Option<String> {
 /// The own cgroup's folder, or the mount's root where a container shows only that.
 fn usable(point: &str, path: &str, writable: &dyn Fn(&Path) -> bool) -> Option<String> {
     let own = PathBuf::from(format!("{point}{path}"));
-    [own, PathBuf::from(point)].into_iter().find(|folder| writable(folder)).map(|f| f.to_string_lossy().trim_end_matches('/').to_owned())
+    [own, PathBuf::from(point)]
+        .into_iter()
+        .find(|folder| writable(folder))
+        .map(|f| f.to_string_lossy().trim_end_matches('/').to_owned())
 }
 
 fn may_make_folders(folder: &Path) -> bool {
@@ -70,10 +82,19 @@ fn may_make_folders(folder: &Path) -> bool {
 pub fn clean(parents: &CgroupParents, locks: &Path, own: &str) {
     let folders: Vec<&String> = match parents {
         CgroupParents::None => vec![],
-        CgroupParents::V1 { memory, pids, cpuacct } => vec![memory, pids, cpuacct],
+        CgroupParents::V1 {
+            memory,
+            pids,
+            cpuacct,
+        } => vec![memory, pids, cpuacct],
         CgroupParents::V2 { parent } => vec![parent],
     };
-    for entry in folders.into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
+    for entry in folders
+        .into_iter()
+        .filter_map(|folder| fs::read_dir(folder).ok())
+        .flatten()
+        .flatten()
+    {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with("hognose-") && (name == own || block::is_free(locks, &name)) {
             // A folder that still has processes cannot be removed; the next start tries again.
@@ -96,7 +117,11 @@ mod tests {
         let path = |p: &str| p.to_owned();
         assert_eq!(
             found,
-            CgroupParents::V1 { memory: path("/c/memory/a/b"), pids: path("/c/pids"), cpuacct: path("/c/cpuacct") }
+            CgroupParents::V1 {
+                memory: path("/c/memory/a/b"),
+                pids: path("/c/pids"),
+                cpuacct: path("/c/cpuacct")
+            }
         );
     }
 

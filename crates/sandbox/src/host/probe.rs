@@ -30,8 +30,12 @@ pub fn probe() -> Probe {
         user_namespaces: in_child(try_user_namespace),
         private_proc: in_child(try_private_proc),
         landlock_abi: u32::try_from(landlock::abi()).unwrap_or(0),
-        seccomp: fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").is_ok_and(|have| have.contains("errno")),
-        kernel: fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        seccomp: fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")
+            .is_ok_and(|have| have.contains("errno")),
+        kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
     }
 }
 
@@ -40,14 +44,32 @@ fn try_user_namespace() -> bool {
 }
 
 fn try_private_proc() -> bool {
-    let own = if identity::effective_uid() == 0 { 0 } else { libc::CLONE_NEWUSER };
+    let own = if identity::effective_uid() == 0 {
+        0
+    } else {
+        libc::CLONE_NEWUSER
+    };
     if process::unshare(own | libc::CLONE_NEWNS | libc::CLONE_NEWPID).is_err() {
         return false;
     }
     // The pid namespace is that of the next child, which mounts.
     in_child(|| {
-        mount::mount(None, c"/", None, mount::flag::RECURSIVE | mount::flag::PRIVATE, None).is_ok()
-            && mount::mount(Some(c"proc"), c"/proc", Some(c"proc"), 0, Some(c"hidepid=2,subset=pid")).is_ok()
+        mount::mount(
+            None,
+            c"/",
+            None,
+            mount::flag::RECURSIVE | mount::flag::PRIVATE,
+            None,
+        )
+        .is_ok()
+            && mount::mount(
+                Some(c"proc"),
+                c"/proc",
+                Some(c"proc"),
+                0,
+                Some(c"hidepid=2,subset=pid"),
+            )
+            .is_ok()
     })
 }
 

@@ -22,7 +22,10 @@ pub struct StartedSpawner {
 /// Its own children become ours (`CLONE_PARENT`), so that the supervisor reaps them.
 pub fn start_spawner(executable: &Path, plan: &SpawnerPlan) -> io::Result<StartedSpawner> {
     let (control, theirs) = socket::pair()?;
-    #[expect(clippy::disallowed_methods, reason = "the one start of a kit process on the host")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one start of a kit process on the host"
+    )]
     let process = Command::new(executable)
         .env_clear()
         .current_dir("/")

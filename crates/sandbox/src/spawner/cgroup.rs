@@ -23,12 +23,21 @@ pub(super) fn prepare(parents: &CgroupParents, block: &str) -> io::Result<Cgroup
     };
     Ok(match parents {
         CgroupParents::None => CgroupParents::None,
-        CgroupParents::V1 { memory, pids, cpuacct } => {
-            CgroupParents::V1 { memory: own(memory)?, pids: own(pids)?, cpuacct: own(cpuacct)? }
-        }
+        CgroupParents::V1 {
+            memory,
+            pids,
+            cpuacct,
+        } => CgroupParents::V1 {
+            memory: own(memory)?,
+            pids: own(pids)?,
+            cpuacct: own(cpuacct)?,
+        },
         CgroupParents::V2 { parent } => {
             let folder = own(parent)?;
-            fs::write(Path::new(&folder).join("cgroup.subtree_control"), "+memory +pids +cpu")?;
+            fs::write(
+                Path::new(&folder).join("cgroup.subtree_control"),
+                "+memory +pids +cpu",
+            )?;
             CgroupParents::V2 { parent: folder }
         }
     })
@@ -37,7 +46,11 @@ pub(super) fn prepare(parents: &CgroupParents, block: &str) -> io::Result<Cgroup
 fn folders(parents: &CgroupParents) -> Vec<&str> {
     match parents {
         CgroupParents::None => vec![],
-        CgroupParents::V1 { memory, pids, cpuacct } => vec![memory, pids, cpuacct],
+        CgroupParents::V1 {
+            memory,
+            pids,
+            cpuacct,
+        } => vec![memory, pids, cpuacct],
         CgroupParents::V2 { parent } => vec![parent],
     }
 }
@@ -49,12 +62,16 @@ fn slot_name(slot: u32) -> String {
 /// The control files of each layout: which folder, file name, whether it must exist.
 fn files_of(parents: &CgroupParents) -> Vec<(CgroupFile, &Path, &'static str, bool)> {
     use CgroupFile::{
-        CpuUsage, Kill, MemoryLimit, MemoryPeak, MemoryReclaim, MemoryUsage, OomEvents, PidsEvents, PidsLimit,
-        ProcsCpuacct, ProcsMemory, ProcsPids, SwapLimit,
+        CpuUsage, Kill, MemoryLimit, MemoryPeak, MemoryReclaim, MemoryUsage, OomEvents, PidsEvents,
+        PidsLimit, ProcsCpuacct, ProcsMemory, ProcsPids, SwapLimit,
     };
     match parents {
         CgroupParents::None => vec![],
-        CgroupParents::V1 { memory, pids, cpuacct } => {
+        CgroupParents::V1 {
+            memory,
+            pids,
+            cpuacct,
+        } => {
             let (memory, pids, cpuacct) = (Path::new(memory), Path::new(pids), Path::new(cpuacct));
             vec![
                 (ProcsMemory, memory, "cgroup.procs", true),
@@ -118,7 +135,9 @@ pub(super) fn create(parents: &CgroupParents, slot: u32) -> io::Result<Vec<(Cgro
 
 /// Removes a slot's cgroups.
 pub(super) fn remove(parents: &CgroupParents, slot: u32) -> io::Result<()> {
-    folders(parents).into_iter().try_for_each(|folder| gone(&Path::new(folder).join(slot_name(slot))))
+    folders(parents)
+        .into_iter()
+        .try_for_each(|folder| gone(&Path::new(folder).join(slot_name(slot))))
 }
 
 /// Removes every slot and this server's own folders.
@@ -132,7 +151,11 @@ pub(super) fn remove_all(parents: &CgroupParents) -> io::Result<()> {
 /// Removes a cgroup folder with the cgroups below it; control files go with their folder.
 pub(crate) fn remove_tree(folder: &Path) -> io::Result<()> {
     let children: Vec<PathBuf> = match fs::read_dir(folder) {
-        Ok(entries) => entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()).collect(),
+        Ok(entries) => entries
+            .flatten()
+            .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+            .map(|e| e.path())
+            .collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
@@ -155,15 +178,29 @@ mod tests {
     #[test]
     fn a_v2_slot_hands_out_its_files_in_order_and_misses_none_that_are_required() {
         let root = tempfile::tempdir().unwrap();
-        let parents = CgroupParents::V2 { parent: root.path().to_string_lossy().into_owned() };
+        let parents = CgroupParents::V2 {
+            parent: root.path().to_string_lossy().into_owned(),
+        };
         fs::create_dir(root.path().join("slot-9")).unwrap();
-        assert!(create(&parents, 9).is_err(), "a slot that exists belongs to someone else");
+        assert!(
+            create(&parents, 9).is_err(),
+            "a slot that exists belongs to someone else"
+        );
         // A plain folder has no control files: the first required one is missed.
-        assert_eq!(create(&parents, 3).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            create(&parents, 3).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
         for (_, folder, name, _) in files_of(&parents) {
             fs::write(folder.join("slot-3").join(name), "").unwrap();
         }
-        let order: Vec<_> = files_of(&parents).iter().map(|(file, ..)| file.bit()).collect();
-        assert!(order.is_sorted(), "descriptors travel in the order of `CgroupFile`");
+        let order: Vec<_> = files_of(&parents)
+            .iter()
+            .map(|(file, ..)| file.bit())
+            .collect();
+        assert!(
+            order.is_sorted(),
+            "descriptors travel in the order of `CgroupFile`"
+        );
     }
 }

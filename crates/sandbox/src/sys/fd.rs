@@ -8,7 +8,12 @@ use super::{check, check_long};
 
 /// Opens `path` below `directory` (`None`: the working directory), close-on-exec.
 /// Source: openat(2).
-pub fn open_at(directory: Option<BorrowedFd<'_>>, path: &CStr, flags: i32, mode: u32) -> io::Result<OwnedFd> {
+pub fn open_at(
+    directory: Option<BorrowedFd<'_>>,
+    path: &CStr,
+    flags: i32,
+    mode: u32,
+) -> io::Result<OwnedFd> {
     let at = directory.map_or(libc::AT_FDCWD, |fd| fd.as_raw_fd());
     // SAFETY: `path` is NUL-terminated and outlives the call.
     let fd = check(unsafe { libc::openat(at, path.as_ptr(), flags | libc::O_CLOEXEC, mode) })?;
@@ -18,14 +23,25 @@ pub fn open_at(directory: Option<BorrowedFd<'_>>, path: &CStr, flags: i32, mode:
 
 /// Opens `path` below `directory` under `resolve` rules, so that no link leads out of it.
 /// Source: openat2(2).
-pub fn open_beneath(directory: BorrowedFd<'_>, path: &CStr, flags: i32, resolve: u64) -> io::Result<OwnedFd> {
+pub fn open_beneath(
+    directory: BorrowedFd<'_>,
+    path: &CStr,
+    flags: i32,
+    resolve: u64,
+) -> io::Result<OwnedFd> {
     // SAFETY: `open_how` is plain integers; all zeroes is its documented empty value.
     let mut how: libc::open_how = unsafe { std::mem::zeroed() };
     how.flags = u64::from((flags | libc::O_CLOEXEC).cast_unsigned());
     how.resolve = resolve;
     // SAFETY: `path` is NUL-terminated, `how` is initialised, its size is given.
     let fd = check_long(unsafe {
-        libc::syscall(libc::SYS_openat2, directory.as_raw_fd(), path.as_ptr(), &raw const how, size_of::<libc::open_how>())
+        libc::syscall(
+            libc::SYS_openat2,
+            directory.as_raw_fd(),
+            path.as_ptr(),
+            &raw const how,
+            size_of::<libc::open_how>(),
+        )
     })?;
     let fd = RawFd::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
     // SAFETY: the kernel has just made this descriptor and nobody else knows it.
@@ -142,7 +158,10 @@ pub fn file_system_room(fd: BorrowedFd<'_>) -> io::Result<Room> {
     let mut found: libc::statfs = unsafe { std::mem::zeroed() };
     // SAFETY: `found` has room for what the kernel writes.
     check(unsafe { libc::fstatfs(fd.as_raw_fd(), &raw mut found) })?;
-    Ok(Room { free_blocks: found.f_bfree, free_inodes: found.f_ffree })
+    Ok(Room {
+        free_blocks: found.f_bfree,
+        free_inodes: found.f_ffree,
+    })
 }
 
 /// What is left of a file system.
@@ -187,6 +206,13 @@ pub fn stat(fd: BorrowedFd<'_>) -> io::Result<libc::stat> {
     // SAFETY: `stat` is plain integers; the kernel fills it.
     let mut found: libc::stat = unsafe { std::mem::zeroed() };
     // SAFETY: AT_EMPTY_PATH with an empty string means the descriptor itself, O_PATH ones too.
-    check(unsafe { libc::fstatat(fd.as_raw_fd(), c"".as_ptr(), &raw mut found, libc::AT_EMPTY_PATH) })?;
+    check(unsafe {
+        libc::fstatat(
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            &raw mut found,
+            libc::AT_EMPTY_PATH,
+        )
+    })?;
     Ok(found)
 }

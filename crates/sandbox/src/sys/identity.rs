@@ -37,7 +37,11 @@ pub fn effective_gid() -> u32 {
 pub fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     // SAFETY: no group is read from the null list of length 0; the others take integers.
     unsafe {
-        check_long(libc::syscall(libc::SYS_setgroups, 0, std::ptr::null::<libc::gid_t>()))?;
+        check_long(libc::syscall(
+            libc::SYS_setgroups,
+            0,
+            std::ptr::null::<libc::gid_t>(),
+        ))?;
         check_long(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
         check_long(libc::syscall(libc::SYS_setresuid, uid, uid, uid))?;
     }
@@ -62,7 +66,9 @@ pub fn shrink_bounding_set(kept: u64) -> io::Result<()> {
             continue;
         }
         // SAFETY: takes integers.
-        match check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) }) {
+        match check(unsafe {
+            libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0)
+        }) {
             Ok(_) => {}
             // Past the last capability of this kernel.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => break,
@@ -89,11 +95,18 @@ struct Sets {
 /// Sets permitted and effective capabilities to `kept` and inheritable to none. Source: capset(2).
 pub fn keep_capabilities(kept: u64) -> io::Result<()> {
     // _LINUX_CAPABILITY_VERSION_3: two blocks of 32 bits.
-    let header = Header { version: 0x2008_0522, pid: 0 };
+    let header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
     let halves = [(kept & 0xffff_ffff), (kept >> 32)];
     let sets = halves.map(|half| {
         let bits = u32::try_from(half).unwrap_or(0);
-        Sets { effective: bits, permitted: bits, inheritable: 0 }
+        Sets {
+            effective: bits,
+            permitted: bits,
+            inheritable: 0,
+        }
     });
     // SAFETY: header and the two blocks that version 3 demands are initialised.
     check_long(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) })?;

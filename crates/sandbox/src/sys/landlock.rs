@@ -40,7 +40,15 @@ struct PathBeneath {
 #[must_use]
 pub fn abi() -> i64 {
     // SAFETY: null attributes with LANDLOCK_CREATE_RULESET_VERSION (1) only asks for the version.
-    unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0, 1) }.max(0)
+    unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            std::ptr::null::<u8>(),
+            0,
+            1,
+        )
+    }
+    .max(0)
 }
 
 /// Every file-system right that `abi` knows.
@@ -70,7 +78,14 @@ pub fn create(abi: i64) -> io::Result<OwnedFd> {
         6.. => 24,
     };
     // SAFETY: the kernel reads `size` bytes of an initialised struct.
-    let fd = check_long(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, &raw const attributes, size, 0) })?;
+    let fd = check_long(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            &raw const attributes,
+            size,
+            0,
+        )
+    })?;
     let fd = RawFd::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
     // SAFETY: the kernel has just made it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -78,9 +93,20 @@ pub fn create(abi: i64) -> io::Result<OwnedFd> {
 
 /// Allows `rights` on everything below `directory`.
 pub fn allow(ruleset: BorrowedFd<'_>, directory: BorrowedFd<'_>, rights: u64) -> io::Result<()> {
-    let rule = PathBeneath { allowed: rights, parent: directory.as_raw_fd() };
+    let rule = PathBeneath {
+        allowed: rights,
+        parent: directory.as_raw_fd(),
+    };
     // SAFETY: rule type 1 is LANDLOCK_RULE_PATH_BENEATH, whose struct is initialised.
-    check_long(unsafe { libc::syscall(libc::SYS_landlock_add_rule, ruleset.as_raw_fd(), 1, &raw const rule, 0) })?;
+    check_long(unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset.as_raw_fd(),
+            1,
+            &raw const rule,
+            0,
+        )
+    })?;
     Ok(())
 }
 

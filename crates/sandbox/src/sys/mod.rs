@@ -2,7 +2,10 @@
 //!
 //! Everything is async-signal-safe unless its line says otherwise: no allocation, no locks, errors
 //! by `errno` alone. `unsafe` is legitimate in this folder and nowhere else in the crate.
-#![expect(unsafe_code, reason = "the fence for system calls; every block says why it is sound")]
+#![expect(
+    unsafe_code,
+    reason = "the fence for system calls; every block says why it is sound"
+)]
 
 pub mod fd;
 pub mod identity;
@@ -16,12 +19,20 @@ use std::io;
 
 /// Turns the `-1` of a libc wrapper into its `errno`.
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// Turns the `-1` of `syscall(2)` into its `errno`.
 pub(crate) fn check_long(result: libc::c_long) -> io::Result<libc::c_long> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
 }
 
 /// The `errno` in an error of this module, or `EIO` where there is none.

@@ -19,9 +19,23 @@ pub mod flag {
 }
 
 /// Mounts `source` of type `kind` on `target`. Source: mount(2).
-pub fn mount(source: Option<&CStr>, target: &CStr, kind: Option<&CStr>, flags: u64, data: Option<&CStr>) -> io::Result<()> {
+pub fn mount(
+    source: Option<&CStr>,
+    target: &CStr,
+    kind: Option<&CStr>,
+    flags: u64,
+    data: Option<&CStr>,
+) -> io::Result<()> {
     // SAFETY: every string is NUL-terminated and outlives the call, or null where that is allowed.
-    check(unsafe { libc::mount(pointer(source), target.as_ptr(), pointer(kind), flags, pointer(data).cast()) })?;
+    check(unsafe {
+        libc::mount(
+            pointer(source),
+            target.as_ptr(),
+            pointer(kind),
+            flags,
+            pointer(data).cast(),
+        )
+    })?;
     Ok(())
 }
 
@@ -69,7 +83,17 @@ pub fn flags_of(path: &CStr) -> io::Result<u64> {
     check(unsafe { libc::statvfs(path.as_ptr(), &raw mut found) })?;
     // ST_RDONLY, ST_NOSUID, ST_NODEV, ST_NOEXEC, ST_NOATIME, ST_NODIRATIME, ST_RELATIME have the
     // values of their MS_ namesakes except the last.
-    let same = found.f_flag & (libc::ST_RDONLY | libc::ST_NOSUID | libc::ST_NODEV | libc::ST_NOEXEC | libc::ST_NOATIME | libc::ST_NODIRATIME);
-    let relatime = if found.f_flag & libc::ST_RELATIME != 0 { libc::MS_RELATIME } else { 0 };
+    let same = found.f_flag
+        & (libc::ST_RDONLY
+            | libc::ST_NOSUID
+            | libc::ST_NODEV
+            | libc::ST_NOEXEC
+            | libc::ST_NOATIME
+            | libc::ST_NODIRATIME);
+    let relatime = if found.f_flag & libc::ST_RELATIME != 0 {
+        libc::MS_RELATIME
+    } else {
+        0
+    };
     Ok(same | relatime)
 }

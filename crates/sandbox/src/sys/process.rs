@@ -55,14 +55,19 @@ pub fn fork_with(options: ForkOptions) -> io::Result<Forked> {
     // SAFETY: the arguments are initialised and sized; no stack is given, so this is a fork and
     // the child continues on its own copy of this stack.
     let pid = check_long(unsafe {
-        libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>())
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw const arguments,
+            size_of::<libc::clone_args>(),
+        )
     })?;
     if pid == 0 {
         return Ok(Forked::Child);
     }
     let pid = i32::try_from(pid).map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
     // SAFETY: the kernel has just written this descriptor for us.
-    Ok(Forked::Parent { pid, pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) } })
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Forked::Parent { pid, pidfd })
 }
 
 /// Address of glibc's cached thread id of this thread. Source: PR_GET_TID_ADDRESS(2const).
@@ -86,7 +91,13 @@ pub fn pidfd_of(pid: i32) -> io::Result<OwnedFd> {
 pub fn signal(pidfd: BorrowedFd<'_>, signal: i32) -> io::Result<()> {
     // SAFETY: takes integers and a null siginfo, which means an ordinary kill.
     check_long(unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
     })?;
     Ok(())
 }
@@ -143,8 +154,14 @@ pub fn exit(status: i32) -> ! {
 /// Replaces this process. `arguments` and `environment` end with a null pointer.
 ///
 /// Errors: always, when it returns. Source: execve(2).
-pub fn execute(path: &CStr, arguments: &[*const libc::c_char], environment: &[*const libc::c_char]) -> io::Error {
-    if arguments.last().is_none_or(|p| !p.is_null()) || environment.last().is_none_or(|p| !p.is_null()) {
+pub fn execute(
+    path: &CStr,
+    arguments: &[*const libc::c_char],
+    environment: &[*const libc::c_char],
+) -> io::Error {
+    if arguments.last().is_none_or(|p| !p.is_null())
+        || environment.last().is_none_or(|p| !p.is_null())
+    {
         return io::Error::from_raw_os_error(libc::EINVAL);
     }
     // SAFETY: both lists are null-terminated (checked) and their strings outlive the call.
@@ -221,7 +238,10 @@ pub fn set_umask(mask: u32) {
 
 /// Soft and hard bound of a resource. Source: setrlimit(2).
 pub fn limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
-    let bound = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+    let bound = libc::rlimit {
+        rlim_cur: soft,
+        rlim_max: hard,
+    };
     // SAFETY: `bound` is initialised and outlives the call; the kernel only reads it.
     check(unsafe { libc::setrlimit(resource, &raw const bound) })?;
     Ok(())
@@ -229,7 +249,10 @@ pub fn limit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
 
 /// The present bounds of a resource: (soft, hard).
 pub fn limits_of(resource: u32) -> io::Result<(u64, u64)> {
-    let mut bound = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut bound = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the kernel writes one rlimit.
     check(unsafe { libc::getrlimit(resource, &raw mut bound) })?;
     Ok((bound.rlim_cur, bound.rlim_max))
@@ -241,12 +264,25 @@ pub fn limits_of(resource: u32) -> io::Result<(u64, u64)> {
 /// Errors: `EINVAL` for another shape. Source: seccomp(2).
 pub fn install_filter(program: &[u8]) -> io::Result<()> {
     let count = program.len() / size_of::<libc::sock_filter>();
-    let (Ok(len), true) = (u16::try_from(count), !program.is_empty() && program.len().is_multiple_of(8)) else {
+    let (Ok(len), true) = (
+        u16::try_from(count),
+        !program.is_empty() && program.len().is_multiple_of(8),
+    ) else {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     };
-    let wanted = libc::sock_fprog { len, filter: program.as_ptr().cast_mut().cast() };
+    let wanted = libc::sock_fprog {
+        len,
+        filter: program.as_ptr().cast_mut().cast(),
+    };
     // SAFETY: the kernel copies `len` instructions of 8 bytes, byte-wise and so without need of
     // alignment, and checks the program itself.
-    check_long(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, &raw const wanted) })?;
+    check_long(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            0,
+            &raw const wanted,
+        )
+    })?;
     Ok(())
 }

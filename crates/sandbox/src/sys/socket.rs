@@ -16,13 +16,24 @@ struct ControlRoom([u8; 128]);
 pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let mut ends = [-1; 2];
     // SAFETY: `ends` has room for the two descriptors the kernel writes.
-    check(unsafe { libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr()) })?;
+    check(unsafe {
+        libc::socketpair(
+            libc::AF_UNIX,
+            libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC,
+            0,
+            ends.as_mut_ptr(),
+        )
+    })?;
     // SAFETY: both were just made and nobody else knows them.
     Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
 }
 
 /// Sends one message with descriptors, whole or not at all. A closed peer is `EPIPE`, no signal.
-pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<()> {
     if descriptors.len() > MAX_DESCRIPTORS {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
@@ -32,13 +43,17 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]
     }
     let payload = size_of::<RawFd>() * descriptors.len();
     let mut room = ControlRoom([0; 128]);
-    let mut vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut vector = libc::iovec {
+        iov_base: bytes.as_ptr().cast_mut().cast(),
+        iov_len: bytes.len(),
+    };
     // SAFETY: `msghdr` is plain data; all zeroes is its empty value.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut vector;
     message.msg_iovlen = 1;
     if payload > 0 {
-        let length = u32::try_from(payload).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+        let length =
+            u32::try_from(payload).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
         message.msg_control = room.0.as_mut_ptr().cast();
         // SAFETY: the CMSG macros compute within `room`, which holds MAX_DESCRIPTORS numbers, as
         // CMSG_SPACE(4 * 24) = 112 <= 128; header and data are written before the kernel reads.
@@ -48,7 +63,11 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
             (*header).cmsg_len = libc::CMSG_LEN(length) as usize;
-            std::ptr::copy_nonoverlapping(numbers.as_ptr().cast::<u8>(), libc::CMSG_DATA(header), payload);
+            std::ptr::copy_nonoverlapping(
+                numbers.as_ptr().cast::<u8>(),
+                libc::CMSG_DATA(header),
+                payload,
+            );
         }
     }
     // SAFETY: every pointer in `message` outlives the call.
@@ -89,7 +108,10 @@ impl Received {
 /// Errors: `EBADMSG` when it has not exactly the buffer's length or was cut.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Received>> {
     let mut room = ControlRoom([0; 128]);
-    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut vector = libc::iovec {
+        iov_base: buffer.as_mut_ptr().cast(),
+        iov_len: buffer.len(),
+    };
     // SAFETY: `msghdr` is plain data; all zeroes is its empty value.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut vector;
@@ -98,7 +120,8 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<R
     message.msg_controllen = room.0.len();
     let count = loop {
         // SAFETY: every pointer in `message` outlives the call and has the length given.
-        let count = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+        let count =
+            unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
         match usize::try_from(count) {
             Ok(count) => break count,
             Err(_) => {
@@ -156,7 +179,12 @@ mod tests {
     fn descriptors_travel_with_their_message_and_in_order() {
         let (here, there) = pair().unwrap();
         let (read_end, write_end) = fd::pipe().unwrap();
-        send(here.as_fd(), b"four", &[read_end.as_fd(), write_end.as_fd()]).unwrap();
+        send(
+            here.as_fd(),
+            b"four",
+            &[read_end.as_fd(), write_end.as_fd()],
+        )
+        .unwrap();
         let mut buffer = [0; 4];
         let mut received = receive(there.as_fd(), &mut buffer).unwrap().unwrap();
         let (first, second) = (received.take().unwrap(), received.take().unwrap());

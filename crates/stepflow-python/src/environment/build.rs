@@ -1,109 +1,124 @@
-//! The steps of a build, in their order.
+//! Lays an environment out as guests see it: no host path in it, readable by every uid.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, Permissions};
+use std::fs;
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use engine::{Environment, Interpreter};
+use engine::Interpreter;
 
-use super::error::{EnvironmentError, at};
-use super::interpreter::{self, Asked, on_path};
-use super::progress::{Progress, Step};
-use super::{command, fonts, manifest, uv};
+use super::uv::{self, Install};
+use super::{EnvironmentError, MANIFEST, Manifest, Progress};
 
-/// Builds the environment of `lock` and `python` in the empty folder `folder`.
-pub(super) fn build(
-    root: &Path,
-    folder: &Path,
-    digest: &str,
-    lock: &str,
-    python: &Asked,
-    progress: &dyn Fn(Progress),
-) -> Result<(), EnvironmentError> {
-    let program = &python.interpreter.executable;
-    let tree = manifest::tree(folder);
-    let site_packages = tree.join("lib").join(python.interpreter.name()).join("site-packages");
-    fs::create_dir_all(&site_packages).map_err(at("create", &site_packages))?;
-    let installer = uv::find(root, program, progress)?;
-    let requirements = folder.join("requirements.lock");
-    fs::write(&requirements, lock).map_err(at("write", &requirements))?;
-    progress(Progress::step(Step::Resolving, "reading the lock"));
-    uv::install(&installer, program, &requirements, &site_packages, &root.join("cache/uv"), progress)?;
-    lay_out(&tree, &site_packages, &python.interpreter)?;
-    progress(Progress::step(Step::Fonts, "building the font list"));
-    fonts::lay_out(&tree, &site_packages, python)?;
-    let packages = manifest::packages(&site_packages)?;
-    progress(Progress::step(Step::Compiling, format!("compiling {} packages", packages.len())));
-    compile(&tree, program)?;
-    progress(Progress::step(Step::Finishing, "writing to disk"));
-    make_readable(&tree)?;
-    write_to_disk(folder);
-    let interpreter = Interpreter { libraries: interpreter::libraries(&python.interpreter), ..python.interpreter.clone() };
-    // Last, so that a folder with a manifest is a whole one.
-    manifest::write(folder, &Environment { digest: digest.to_owned(), root: tree, interpreter, packages })?;
-    fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(at("open to readers", folder))
+/// Prepares matplotlib; run by the environment's interpreter on the host. argv: site-packages,
+/// the folder that becomes `share`.
+const FONTS_SCRIPT: &str = include_str!("fonts.py");
+
+/// What to build, and with what.
+pub(super) struct Order<'a> {
+    pub(super) uv: &'a Path,
+    pub(super) python: &'a Interpreter,
+    pub(super) digest: &'a str,
+    pub(super) lock: &'a str,
+    pub(super) cache: &'a Path,
+    /// Made by us; the caller moves it to its place.
+    pub(super) folder: &'a Path,
 }
 
-/// What makes the tree a virtual environment of `/python`; both are paths inside a guest.
-fn lay_out(tree: &Path, site_packages: &Path, python: &Interpreter) -> Result<(), EnvironmentError> {
-    // Scripts there name the host's interpreter in their first line.
-    let scripts = site_packages.join("bin");
-    if scripts.exists() {
-        fs::remove_dir_all(&scripts).map_err(at("remove", &scripts))?;
-    }
-    let bin = tree.join("bin");
-    fs::create_dir_all(&bin).map_err(at("create", &bin))?;
-    for name in ["python3", "python"] {
-        let link = bin.join(name);
-        symlink(format!("/python/bin/{}", python.name()), &link).map_err(at("link", &link))?;
-    }
-    let settings = tree.join("pyvenv.cfg");
-    let text = format!(
-        "home = /python/bin\ninclude-system-site-packages = false\nversion = {}\n",
-        python.version_text()
-    );
-    fs::write(&settings, text).map_err(at("write", &settings))
+/// Builds a whole environment in `order.folder`. The manifest is written last.
+pub(super) fn build(order: &Order<'_>, progress: &dyn Fn(Progress)) -> Result<(), EnvironmentError> {
+    let site = order.folder.join(format!("lib/{}/site-packages", order.python.name()));
+    let share = order.folder.join("share");
+    let made = fs::create_dir_all(&site).and_then(|()| fs::create_dir_all(&share));
+    at("make the environment's folders", made)?;
+    let lock = order.folder.join("environment.lock");
+    at("write the lock", fs::write(&lock, order.lock))?;
+    let python = &order.python.executable;
+    uv::install(order.uv, &Install { python, lock: &lock, target: &site, cache: order.cache }, progress)?;
+    // Their first lines name the host's interpreter; inside, modules are run with `-m`.
+    let _ = fs::remove_dir_all(site.join("bin"));
+    progress(Progress { step: "fonts", done: 0, total: 1, text: "preparing fonts".into() });
+    prepare_fonts(python, &site, &share)?;
+    at("write the environment's interpreter", write_interpreter(order))?;
+    at("make the environment readable", make_readable(order.folder))?;
+    let packages = at("read the installed packages", installed(&site))?;
+    let text = format!("{} packages", packages.len());
+    let manifest =
+        Manifest { digest: order.digest.to_owned(), python: order.python.version_text(), packages };
+    let json = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from);
+    let written = json.and_then(|json| fs::write(order.folder.join(MANIFEST), json));
+    at("write the manifest", written)?;
+    progress(Progress { step: "done", done: 1, total: 1, text });
+    Ok(())
 }
 
-/// Compiles every module; the bytecode names the paths of a guest and is never checked again.
-fn compile(tree: &Path, python: &Path) -> Result<(), EnvironmentError> {
-    let mut arguments: Vec<OsString> =
-        ["-I", "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"].map(OsString::from).to_vec();
-    arguments.extend([OsStr::new("-s"), tree.as_os_str(), OsStr::new("-p"), OsStr::new("/environment")].map(OsStr::to_owned));
-    arguments.push(tree.join("lib").into_os_string());
-    let finished = command::run(python, arguments, &[], &mut |_| ()).map_err(at("start", python))?;
-    // 1 says that some file does not compile, as test data of packages do not.
-    if matches!(finished.status.code(), Some(0 | 1)) {
+fn at<T>(doing: &str, result: io::Result<T>) -> Result<T, EnvironmentError> {
+    result.map_err(|source| EnvironmentError::host(doing, source))
+}
+
+/// A venv whose home is where the interpreter stands inside a guest.
+fn write_interpreter(order: &Order<'_>) -> io::Result<()> {
+    let bin = order.folder.join("bin");
+    fs::create_dir_all(&bin)?;
+    for name in ["python3", "python", &order.python.name()] {
+        symlink(format!("/python/bin/{}", order.python.name()), bin.join(name))?;
+    }
+    let version = order.python.version_text();
+    let home = "home = /python/bin\ninclude-system-site-packages = false\n";
+    fs::write(order.folder.join("pyvenv.cfg"), format!("{home}version = {version}\n"))
+}
+
+fn prepare_fonts(python: &Path, site: &Path, share: &Path) -> Result<(), EnvironmentError> {
+    let output = uv::command(python).args(["-I", "-B", "-c", FONTS_SCRIPT]).arg(site).arg(share).output();
+    let output = output.map_err(|source| EnvironmentError::host("prepare the fonts", source))?;
+    if output.status.success() {
         return Ok(());
     }
-    Err(EnvironmentError::Command { operation: "compile the packages", reason: finished.stderr })
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(EnvironmentError::Tool { doing: "prepare the fonts".into(), said })
 }
 
-/// Lets every user read the tree and nobody but its owner write, whatever the umask was.
-fn make_readable(path: &Path) -> Result<(), EnvironmentError> {
-    let metadata = fs::symlink_metadata(path).map_err(at("look at", path))?;
-    if metadata.is_symlink() {
-        return Ok(());
+/// (name, version) of every distribution, by the names of their metadata folders.
+fn installed(site: &Path) -> io::Result<Vec<(String, String)>> {
+    let mut packages = Vec::new();
+    for entry in fs::read_dir(site)? {
+        let folder = entry?.file_name().to_string_lossy().into_owned();
+        let stem = folder.strip_suffix(".dist-info").and_then(|stem| stem.rsplit_once('-'));
+        if let Some((name, version)) = stem {
+            packages.push((name.to_lowercase().replace(['_', '.'], "-"), version.to_owned()));
+        }
     }
-    let is_program = metadata.is_dir() || metadata.permissions().mode() & 0o100 != 0;
-    let mode = if is_program { 0o755 } else { 0o644 };
-    if metadata.permissions().mode() & 0o7777 != mode {
-        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(at("open to readers", path))?;
-    }
-    if metadata.is_dir() {
-        for entry in fs::read_dir(path).map_err(at("read", path))? {
-            make_readable(&entry.map_err(at("read", path))?.path())?;
+    packages.sort();
+    Ok(packages)
+}
+
+/// Every folder 0755, every file 0644 or 0755: guests have uids of their own.
+fn make_readable(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            make_readable(&entry.path())?;
+        } else if kind.is_file() {
+            let executable = entry.metadata()?.permissions().mode() & 0o111 != 0;
+            let mode = if executable { 0o755 } else { 0o644 };
+            fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode))?;
         }
     }
     Ok(())
 }
 
-/// One flush of the file system instead of one per file; a host without `sync` does it in time.
-fn write_to_disk(folder: &Path) {
-    if let Some(sync) = on_path(OsStr::new("sync")) {
-        let _ = command::run(&sync, [OsStr::new("-f"), folder.as_os_str()], &[], &mut |_| ());
-    }
+/// Bytes of all files below a folder; what cannot be read counts as nothing.
+pub(super) fn size_of_tree(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() => size_of_tree(&entry.path()),
+            Ok(kind) if kind.is_file() => entry.metadata().map_or(0, |found| found.len()),
+            Ok(_) | Err(_) => 0,
+        })
+        .sum()
 }
 
 #[cfg(test)]
@@ -111,27 +126,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_is_readable_for_all_and_writable_for_its_owner_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, program) = (folder.path().join("file"), folder.path().join("program"));
-        for (path, mode) in [(&file, 0o600), (&program, 0o4777)] {
-            fs::write(path, "").unwrap();
-            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    fn distributions_are_named_as_indexes_name_them() {
+        let site = tempfile::tempdir().unwrap();
+        for folder in ["Scikit_Learn-1.2.dist-info", "numpy-2.0.dist-info", "numpy", "bin"] {
+            fs::create_dir(site.path().join(folder)).unwrap();
         }
-        symlink("/nowhere", folder.path().join("link")).unwrap();
-        make_readable(folder.path()).unwrap();
-        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        assert_eq!((mode(folder.path()), mode(&file), mode(&program)), (0o755, 0o644, 0o755));
+        let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
+        let expected = [pair("numpy", "2.0"), pair("scikit-learn", "1.2")];
+        assert_eq!(installed(site.path()).unwrap(), expected);
     }
 
     #[test]
-    fn the_tree_is_a_virtual_environment_of_the_guests_interpreter() {
+    fn everything_becomes_readable_and_stays_as_executable_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
-        let site_packages = folder.path().join("lib/python3.9/site-packages");
-        fs::create_dir_all(site_packages.join("bin")).unwrap();
-        lay_out(folder.path(), &site_packages, &Asked::for_tests((3, 9, 18)).interpreter).unwrap();
-        assert_eq!(fs::read_link(folder.path().join("bin/python3")).unwrap(), Path::new("/python/bin/python3.9"));
-        assert!(fs::read_to_string(folder.path().join("pyvenv.cfg")).unwrap().contains("version = 3.9.18\n"));
-        assert!(!site_packages.join("bin").exists());
+        let found = |name: &str| fs::metadata(folder.path().join(name)).unwrap();
+        let mode = |name: &str| found(name).permissions().mode() & 0o777;
+        for (name, before) in [("a", 0o600), ("b", 0o700)] {
+            fs::write(folder.path().join(name), "x").unwrap();
+            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(before)).unwrap();
+        }
+        make_readable(folder.path()).unwrap();
+        assert_eq!((mode("a"), mode("b"), mode("")), (0o644, 0o755, 0o755));
+        assert_eq!(size_of_tree(folder.path()), 2);
     }
 }

@@ -38,11 +38,11 @@ with tempfile.TemporaryDirectory() as scratch:
     # Loading the manager wrote its list; only fonts that a guest has may stay in it.
     made = next(pathlib.Path(matplotlib.get_cachedir()).glob("fontlist-v*.json"))
     fonts = json.loads(made.read_text())
-    fonts["ttflist"] = [entry for entry in fonts["ttflist"] if not os.path.isabs(entry["fname"])]
-    fonts["afmlist"] = [entry for entry in fonts["afmlist"] if not os.path.isabs(entry["fname"])]
+    for kind in ("ttflist", "afmlist"):
+        fonts[kind] = [entry for entry in fonts[kind] if not os.path.isabs(entry["fname"])]
     own = [entry for entry in fonts["ttflist"] if entry["fname"].endswith(font.name)]
-    if not any(entry["name"] == FAMILY for entry in own):
-        sys.exit(f"the font is named {[entry['name'] for entry in own]}, not {FAMILY}; correct fonts.py")
-    original = next(entry for entry in own if entry["name"] == FAMILY)
+    original = next((entry for entry in own if entry["name"] == FAMILY), None)
+    if original is None:
+        sys.exit(f"the font is named {[e['name'] for e in own]}, not {FAMILY}; correct fonts.py")
     fonts["ttflist"] += [dict(original, name=alias) for alias in ALIASES]
     (settings / made.name).write_text(json.dumps(fonts))

@@ -1,84 +1,302 @@
-//! Environments: an interpreter plus locked packages, named by digest, each a tree on disk.
+//! Environments: an interpreter plus locked packages, named by digest, built once and atomically.
 //!
-//! A tree appears under its name whole or not at all: it is built beside its place under a lock
-//! that the kernel frees with its holder, then renamed. What a killed build left is swept by the
-//! next one, and `uv`'s cache keeps what it had downloaded.
+//! Two processes that start together build once: the second waits for the first's lock. A build
+//! that was killed leaves only a temporary folder, which the next build removes, and downloads,
+//! which it uses.
 
 mod build;
-mod command;
-mod error;
-mod fonts;
 mod interpreter;
-mod lock;
-mod manifest;
-mod once;
-mod progress;
 mod uv;
 
+use std::fs::{self, File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::Environment;
+use engine::{Environment, Interpreter};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-pub use error::EnvironmentError;
-pub use progress::{Progress, Step};
+/// The default environment's packages with their hashes, for every supported Python.
+const DEFAULT_LOCK: &str = include_str!("../../environments/default.lock");
 
-/// All environments below one folder.
-///
-/// Shape: `environments/<digest>/{tree,environment.json}`, `environments/<digest>.lock`,
-/// `cache/uv`, `tools/uv-<version>`. Only `tree` is ever seen by a guest.
+/// Changes whenever `build` lays an environment out in another way.
+const LAYOUT_VERSION: u32 = 1;
+
+/// The manifest's name; a folder that has one is whole.
+const MANIFEST: &str = "environment.json";
+
+/// Why there is no environment.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// No interpreter can serve.
+    #[error("{reason}")]
+    Interpreter {
+        /// Which, and what to do.
+        reason: String,
+    },
+    /// The interpreter comes without its `venv` module.
+    #[error(
+        "{} cannot make a venv to fetch uv with; install it (apt install python3-venv), or put `uv` on PATH",
+        python.display()
+    )]
+    NoVenv {
+        /// The interpreter.
+        python: PathBuf,
+    },
+    /// A program we called failed.
+    #[error("cannot {doing}; it said:\n{said}")]
+    Tool {
+        /// What we were doing.
+        doing: String,
+        /// Its last lines.
+        said: String,
+    },
+    /// No environment has this name.
+    #[error("no environment's digest begins with `{wanted}`; see `hognose env list`")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A host operation failed.
+    #[error("cannot {doing}: {source}")]
+    Host {
+        /// What we were doing.
+        doing: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl EnvironmentError {
+    fn host(doing: &str, source: io::Error) -> Self {
+        Self::Host { doing: doing.to_owned(), source }
+    }
+}
+
+/// How far a build is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// `wait`, `uv`, `packages`, `fonts` or `done`.
+    pub step: &'static str,
+    /// Parts of this step that are done.
+    pub done: u64,
+    /// Parts of this step.
+    pub total: u64,
+    /// For people.
+    pub text: String,
+}
+
+/// What stands in an environment's `environment.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Lower-case hexadecimal SHA-256.
+    pub digest: String,
+    /// `X.Y.Z`.
+    pub python: String,
+    /// (normalised name, version), sorted.
+    pub packages: Vec<(String, String)>,
+}
+
+/// One environment in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Lower-case hexadecimal SHA-256.
+    pub digest: String,
+    /// `X.Y.Z`.
+    pub python: String,
+    /// How many packages.
+    pub packages: usize,
+    /// Size on disk.
+    pub bytes: u64,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The environments of a state folder.
 #[derive(Debug, Clone)]
 pub struct Environments {
-    root: PathBuf,
+    folder: PathBuf,
+    tools: PathBuf,
+    cache: PathBuf,
 }
 
 impl Environments {
-    /// The environments below `root`; nothing is created before the first build.
+    /// Those below `state`; nothing is made yet.
     #[must_use]
-    pub fn new(root: PathBuf) -> Self {
-        let root = std::path::absolute(&root).unwrap_or(root);
-        Self { root }
+    pub fn new(state: &Path) -> Self {
+        let state = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+        Self {
+            folder: state.join("environments"),
+            tools: state.join("tools"),
+            cache: state.join("cache/uv"),
+        }
     }
 
-    /// The default environment for `python` (or the first usable interpreter of this host); built
-    /// when it does not exist.
+    /// The default environment for an interpreter, built if it is not there. Blocks for a build.
     ///
-    /// Blocks: for a minute or more when it builds, or while another process builds the same one.
+    /// `python` overrides which interpreter is taken; the default is the first usable of the host.
     pub fn ensure_default(
         &self,
         python: Option<&Path>,
         progress: &dyn Fn(Progress),
     ) -> Result<Environment, EnvironmentError> {
-        let asked = interpreter::resolve(python)?;
-        let digest = lock::digest(lock::DEFAULT, &asked);
-        let folder = self.folder();
-        if let Some(environment) = manifest::read(&folder.join(&digest)) {
-            return Ok(environment);
+        let resolved = interpreter::resolve(python)?;
+        let digest = digest_of(DEFAULT_LOCK, &resolved.identity);
+        let root = self.folder.join(&digest);
+        if !root.join(MANIFEST).exists() {
+            self.build(&digest, &resolved.interpreter, progress)?;
         }
-        once::build(&folder, &digest, progress, |temporary| {
-            build::build(&self.root, temporary, &digest, lock::DEFAULT, &asked, progress)
-        })?;
-        self.show(&digest)
+        let packages = read_manifest(&root)?.packages;
+        Ok(Environment { digest, root, interpreter: resolved.interpreter, packages })
     }
 
-    /// Every environment that was built, by digest.
+    /// The default environment's folder, if it has been built for this interpreter.
     #[must_use]
-    pub fn list(&self) -> Vec<Environment> {
-        let entries = std::fs::read_dir(self.folder()).into_iter().flatten().flatten();
-        let mut found: Vec<_> = entries.filter_map(|entry| manifest::read(&entry.path())).collect();
-        found.sort_by(|a, b| a.digest.cmp(&b.digest));
-        found
+    pub fn find_default(&self, python: Option<&Path>) -> Option<PathBuf> {
+        let resolved = interpreter::resolve(python).ok()?;
+        let root = self.folder.join(digest_of(DEFAULT_LOCK, &resolved.identity));
+        root.join(MANIFEST).exists().then_some(root)
     }
 
-    /// The environment of this digest, or of this unique beginning of one.
-    pub fn show(&self, digest: &str) -> Result<Environment, EnvironmentError> {
-        let mut matching = self.list().into_iter().filter(|environment| environment.digest.starts_with(digest));
-        match (matching.next(), matching.next()) {
-            (Some(environment), None) if !digest.is_empty() => Ok(environment),
-            _ => Err(EnvironmentError::Unknown { digest: digest.to_owned() }),
+    /// Every environment that is whole, by digest.
+    pub fn list(&self) -> io::Result<Vec<Summary>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other?,
+        };
+        let folders = entries.flatten().map(|entry| entry.path());
+        let mut found: Vec<Summary> = folders.filter_map(summary_of).collect();
+        found.sort_by(|a, b| a.digest.cmp(&b.digest));
+        Ok(found)
+    }
+
+    /// The environment whose digest begins with `digest_prefix`.
+    pub fn show(&self, digest_prefix: &str) -> Result<Manifest, EnvironmentError> {
+        let listed = self.list();
+        let listed = listed.map_err(|source| EnvironmentError::host("list the environments", source))?;
+        let found = listed.into_iter().find(|summary| summary.digest.starts_with(digest_prefix));
+        let unknown = || EnvironmentError::Unknown { wanted: digest_prefix.to_owned() };
+        read_manifest(&found.ok_or_else(unknown)?.path)
+    }
+
+    fn build(
+        &self,
+        digest: &str,
+        python: &Interpreter,
+        progress: &dyn Fn(Progress),
+    ) -> Result<(), EnvironmentError> {
+        fs::create_dir_all(&self.folder)
+            .map_err(|source| EnvironmentError::host("make the environments folder", source))?;
+        let _lock = self.lock(digest, progress)?;
+        let root = self.folder.join(digest);
+        if root.join(MANIFEST).exists() {
+            return Ok(());
+        }
+        self.remove_remains(digest);
+        let uv = uv::find(&self.tools, &python.executable, progress)?;
+        let folder = self.folder.join(format!(".{digest}.{}", std::process::id()));
+        let order = build::Order {
+            uv: &uv,
+            python,
+            digest,
+            lock: DEFAULT_LOCK,
+            cache: &self.cache,
+            folder: &folder,
+        };
+        let moved = build::build(&order, progress).and_then(|()| {
+            fs::rename(&folder, &root)
+                .map_err(|source| EnvironmentError::host("put the environment in its place", source))
+        });
+        if moved.is_err() {
+            let _ = fs::remove_dir_all(&folder);
+        }
+        moved
+    }
+
+    /// Waits until no other process builds this environment.
+    fn lock(&self, digest: &str, progress: &dyn Fn(Progress)) -> Result<File, EnvironmentError> {
+        let path = self.folder.join(format!(".{digest}.lock"));
+        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = opened.map_err(|source| EnvironmentError::host("open the environment's lock", source))?;
+        if file.try_lock().is_err() {
+            let text = "another hognose is building this environment".to_owned();
+            progress(Progress { step: "wait", done: 0, total: 1, text });
+            file.lock()
+                .map_err(|source| EnvironmentError::host("wait for the environment's lock", source))?;
+        }
+        Ok(file)
+    }
+
+    /// Removes what a killed build left. The lock is ours, so nobody is using it.
+    fn remove_remains(&self, digest: &str) {
+        let prefix = format!(".{digest}.");
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(&prefix) && !name.ends_with(".lock") {
+                let _ = fs::remove_dir_all(entry.path());
+            }
         }
     }
+}
 
-    fn folder(&self) -> PathBuf {
-        self.root.join("environments")
+fn digest_of(lock: &str, identity: &str) -> String {
+    let mut hasher = Sha256::new();
+    for part in [lock, identity, &LAYOUT_VERSION.to_string()] {
+        hasher.update((part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn read_manifest(root: &Path) -> Result<Manifest, EnvironmentError> {
+    let failed = |source| EnvironmentError::host("read the environment's manifest", source);
+    let text = fs::read(root.join(MANIFEST)).map_err(failed)?;
+    serde_json::from_slice(&text).map_err(|error| failed(error.into()))
+}
+
+fn summary_of(path: PathBuf) -> Option<Summary> {
+    let Manifest { digest, python, packages } = read_manifest(&path).ok()?;
+    let bytes = build::size_of_tree(&path);
+    Some(Summary { digest, python, packages: packages.len(), bytes, path })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_has_a_hash_for_every_package_and_names_no_host() {
+        let pins: Vec<&str> =
+            DEFAULT_LOCK.lines().filter(|line| line.contains("==") && !line.starts_with('#')).collect();
+        assert!(pins.len() >= 17, "{}", pins.len());
+        assert!(!DEFAULT_LOCK.contains("://"));
+        assert!(pins.iter().all(|line| line.trim_end().ends_with('\\')), "every pin goes on with its hashes");
+    }
+
+    #[test]
+    fn a_digest_follows_lock_and_interpreter() {
+        assert_eq!(digest_of("a", "b"), digest_of("a", "b"));
+        assert_ne!(digest_of("a", "b"), digest_of("a", "c"));
+        assert_ne!(digest_of("ab", ""), digest_of("a", "b"));
+    }
+
+    #[test]
+    fn a_folder_without_environments_lists_none() {
+        let state = tempfile::tempdir().unwrap();
+        let environments = Environments::new(state.path());
+        assert_eq!(environments.list().unwrap(), []);
+        assert!(matches!(environments.show("ab"), Err(EnvironmentError::Unknown { .. })));
+    }
+
+    #[test]
+    fn the_remains_of_a_killed_build_go_and_locks_stay() {
+        let state = tempfile::tempdir().unwrap();
+        let environments = Environments::new(state.path());
+        let folder = state.path().join("environments");
+        fs::create_dir_all(folder.join(".d.1/lib")).unwrap();
+        fs::write(folder.join(".d.lock"), "").unwrap();
+        environments.remove_remains("d");
+        let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|e| e.file_name()).collect();
+        assert_eq!(left, [".d.lock"]);
     }
 }

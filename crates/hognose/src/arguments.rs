@@ -1,0 +1,127 @@
+//! The command line as it is written; what it means is decided by the modules that take it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs Python that nobody has read, confined, and says truthfully how it ended.
+#[derive(Debug, Parser)]
+#[command(name = "hognose", version, about, arg_required_else_help = false)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a script confined and hand back what it printed, drew and wrote
+    Run(RunArguments),
+    /// Serve executions over HTTP and on a unix socket
+    Serve(ServeArguments),
+    /// Say which isolation layers hold here, and how to mend those that do not
+    Doctor(DoctorArguments),
+    /// List, build or show the environments guests see
+    #[command(name = "env")]
+    Environment {
+        #[command(subcommand)]
+        command: EnvironmentCommand,
+    },
+}
+
+/// Settings that every command takes. Each has a variable, `HOGNOSE_…`.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct CommonArguments {
+    /// Folder for environments, keys and artifacts [default: $XDG_DATA_HOME/hognose]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<String>,
+    /// The interpreter guests run [default: the first usable one]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<String>,
+    /// The weakest tier that may serve: full, rootless or nested [default: rootless]
+    #[arg(long, value_name = "TIER")]
+    pub(crate) min_tier: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The script, or `-` to read it from standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// What the script finds in sys.argv[1:]
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) arguments: Vec<String>,
+    /// Pass our standard input on; without it the script reads an empty one
+    #[arg(long)]
+    pub(crate) stdin: bool,
+    /// Place a file into the script's input/ folder; may be repeated
+    #[arg(long = "file", value_name = "NAME=PATH")]
+    pub(crate) files: Vec<String>,
+    /// Set a limit, such as wall_ms=5s or memory_bytes=256M; may be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(crate) limits: Vec<String>,
+    /// Where the files go that the script left in output/
+    #[arg(long, value_name = "DIR", default_value = "hognose-output")]
+    pub(crate) output: PathBuf,
+    /// Print one JSON object, as the HTTP interface answers, instead of streaming
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Use an engine of our own even if a server runs
+    #[arg(long)]
+    pub(crate) no_server: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8726]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
+    /// The key callers must send [default: one made at the first start]
+    #[arg(long, value_name = "KEY", conflicts_with = "keyless")]
+    pub(crate) api_key: Option<String>,
+    /// Ask callers for no key; loopback addresses only
+    #[arg(long)]
+    pub(crate) keyless: bool,
+    /// Executions at once, 1 to 250 [default: two per processor, at least 4]
+    #[arg(long, value_name = "N")]
+    pub(crate) slots: Option<String>,
+    /// A name callers may use in `Host` beside loopback names; may be repeated
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(crate) allowed_hosts: Vec<String>,
+    /// Set the default of a limit, such as wall_ms=5s; may be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(crate) limits: Vec<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EnvironmentCommand {
+    /// List the environments that were built
+    List {
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Build the default environment unless it is there
+    Build {
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Show an environment's packages
+    Show {
+        /// The beginning of its digest [default: the only one]
+        digest: Option<String>,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+}

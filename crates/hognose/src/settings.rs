@@ -1,0 +1,279 @@
+//! Settings from their sources: flag, then `HOGNOSE_*`, then `.env` in the working directory, then
+//! the default. A wrong value is refused, naming where it stood and what would be right.
+//!
+//! The only module that reads variables. An empty variable counts as absent.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use server::ApiKey;
+use stepflow_python::{LimitOverrides, LimitPolicy, Tier};
+
+use crate::arguments::CommonArguments;
+use crate::limits;
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8726";
+/// One block of uids serves no more. Source: the engine's block of 256.
+const MOST_SLOTS: usize = 250;
+
+/// Where values come from, beside flags.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    variables: HashMap<String, String>,
+    dotenv: HashMap<String, String>,
+}
+
+/// A value and where it stood.
+struct Found {
+    text: String,
+    origin: String,
+}
+
+/// What every command needs to know.
+#[derive(Debug)]
+pub(crate) struct Common {
+    /// Absolute; made by [`Common::create_state_dir`].
+    pub(crate) state_dir: PathBuf,
+    /// The interpreter to take instead of the first usable one.
+    pub(crate) python: Option<PathBuf>,
+    /// The weakest tier that may serve.
+    pub(crate) min_tier: Tier,
+}
+
+impl Sources {
+    /// Reads this process's variables and `.env`.
+    ///
+    /// Errors: an `.env` that is there and cannot be read.
+    pub(crate) fn read() -> anyhow::Result<Self> {
+        let dotenv = match fs::read_to_string(".env") {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error).context("cannot read `.env` in the working directory"),
+        };
+        let mut variables = HashMap::new();
+        for (name, value) in std::env::vars_os() {
+            let (Some(name), value) = (name.to_str(), value.into_string()) else { continue };
+            match value {
+                Ok(value) => drop(variables.insert(name.to_owned(), value)),
+                Err(_) if name.starts_with("HOGNOSE_") => bail!("{name} must be UTF-8 text"),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { variables, dotenv: parse_dotenv(&dotenv) })
+    }
+
+    fn find(&self, flag: Option<&str>, flag_name: &str, variable: &str) -> Option<Found> {
+        let of = |text: Option<&str>, origin: String| {
+            text.map(|text| Found { text: text.to_owned(), origin })
+        };
+        of(flag, flag_name.to_owned())
+            .or_else(|| of(set(&self.variables, variable), variable.to_owned()))
+            .or_else(|| of(set(&self.dotenv, variable), format!("{variable} in .env")))
+    }
+
+    /// Settings of every command.
+    pub(crate) fn common(&self, flags: &CommonArguments) -> anyhow::Result<Common> {
+        let state_dir = self.find(flags.state_dir.as_deref(), "--state-dir", "HOGNOSE_STATE_DIR");
+        let state_dir = match state_dir {
+            Some(found) => refuse_empty(&found, "name a folder").map(PathBuf::from)?,
+            None => self.default_state_dir()?,
+        };
+        let state_dir = std::path::absolute(&state_dir).context("cannot find the working directory")?;
+        let python = self.find(flags.python.as_deref(), "--python", "HOGNOSE_PYTHON");
+        let python = python
+            .map(|found| refuse_empty(&found, "name an interpreter").map(PathBuf::from))
+            .transpose()?;
+        let tier = self.find(flags.min_tier.as_deref(), "--min-tier", "HOGNOSE_MIN_TIER");
+        let min_tier = match tier {
+            Some(found) => {
+                found.text.parse().map_err(|told| anyhow::anyhow!("{}: {told}", found.origin))?
+            }
+            None => Tier::Rootless,
+        };
+        Ok(Common { state_dir, python, min_tier })
+    }
+
+    /// Source: XDG Base Directory Specification.
+    fn default_state_dir(&self) -> anyhow::Result<PathBuf> {
+        let absolute = |name| set(&self.variables, name).filter(|path| Path::new(path).is_absolute());
+        if let Some(data) = absolute("XDG_DATA_HOME") {
+            return Ok(Path::new(data).join("hognose"));
+        }
+        let home = absolute("HOME").context("HOME is not set: name a folder with --state-dir")?;
+        Ok(Path::new(home).join(".local/share/hognose"))
+    }
+
+    /// The address to listen on.
+    pub(crate) fn listen(&self, flag: Option<&str>) -> anyhow::Result<SocketAddr> {
+        let found = self.find(flag, "--listen", "HOGNOSE_LISTEN").unwrap_or_else(|| Found {
+            text: DEFAULT_LISTEN.to_owned(),
+            origin: "the default".to_owned(),
+        });
+        let resolved = found.text.to_socket_addrs().ok().and_then(|mut all| all.next());
+        resolved.with_context(|| {
+            format!("{} is `{}`; use HOST:PORT, such as {DEFAULT_LISTEN}", found.origin, found.text)
+        })
+    }
+
+    /// The key an operator chose, if any.
+    pub(crate) fn api_key(&self, flag: Option<&str>) -> anyhow::Result<Option<ApiKey>> {
+        let found = self.find(flag, "--api-key", "HOGNOSE_API_KEY");
+        // The value is a secret: no message repeats it.
+        found.map(|found| ApiKey::new(&found.text).context(found.origin)).transpose()
+    }
+
+    /// Executions at once.
+    pub(crate) fn slots(&self, flag: Option<&str>) -> anyhow::Result<usize> {
+        let Some(found) = self.find(flag, "--slots", "HOGNOSE_SLOTS") else {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            return Ok((2 * processors).clamp(4, MOST_SLOTS));
+        };
+        let slots = found.text.parse().ok().filter(|slots| (1..=MOST_SLOTS).contains(slots));
+        slots.with_context(|| {
+            format!("{} is `{}`; use a whole number from 1 to {MOST_SLOTS}", found.origin, found.text)
+        })
+    }
+
+    /// Defaults of limits by flag and variable; the maxima stay.
+    pub(crate) fn limit_policy(&self, pairs: &[String]) -> anyhow::Result<LimitPolicy> {
+        let mut wish = LimitOverrides::default();
+        for name in limits::NAMES {
+            let variable = format!("HOGNOSE_{}", name.to_ascii_uppercase());
+            if let Some(found) = self.find(None, "", &variable) {
+                limits::set(&mut wish, name, &found.text).context(found.origin)?;
+            }
+        }
+        for pair in pairs {
+            limits::set_pair(&mut wish, pair)?;
+        }
+        let policy = LimitPolicy::default();
+        Ok(LimitPolicy { defaults: policy.resolve(&wish)?, ..policy })
+    }
+}
+
+impl Common {
+    /// Makes the state folder if need be; only its owner can list it.
+    ///
+    /// Others may pass through: a server that gave up root still reaches its artifacts below.
+    pub(crate) fn create_state_dir(&self) -> anyhow::Result<()> {
+        if let Some(parent) = self.state_dir.parent() {
+            fs::create_dir_all(parent)
+                .with_context(|| format!("cannot create the folder `{}`", parent.display()))?;
+        }
+        match fs::DirBuilder::new().mode(0o711).create(&self.state_dir) {
+            Err(error) if !self.state_dir.is_dir() => Err(error).with_context(|| {
+                format!("cannot create the state folder `{}`", self.state_dir.display())
+            }),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The unix socket of the server that uses this state folder.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.state_dir.join("hognose.sock")
+    }
+}
+
+fn set<'a>(values: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
+    values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+fn refuse_empty(found: &Found, remedy: &str) -> anyhow::Result<String> {
+    if found.text.is_empty() {
+        bail!("{} is empty; {remedy}", found.origin);
+    }
+    Ok(found.text.clone())
+}
+
+/// `NAME=VALUE` lines; `export`, comments and matching quotes around a value are understood.
+fn parse_dotenv(text: &str) -> HashMap<String, String> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
+        .map(|(name, value)| (name.trim().to_owned(), unquoted(value.trim()).to_owned()))
+        .collect()
+}
+
+fn unquoted(value: &str) -> &str {
+    let quoted = ['"', '\'']
+        .into_iter()
+        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
+    // Outside quotes a `#` after a space begins a comment.
+    quoted.unwrap_or_else(|| value.split_once(" #").map_or(value, |(value, _)| value.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sources(variables: &[(&str, &str)], dotenv: &str) -> Sources {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Sources { variables: variables.iter().map(owned).collect(), dotenv: parse_dotenv(dotenv) }
+    }
+
+    #[test]
+    fn a_flag_outranks_a_variable_and_a_variable_dotenv() {
+        let all = sources(&[("HOGNOSE_SLOTS", "2")], "HOGNOSE_SLOTS=3");
+        assert_eq!(all.slots(Some("1")).unwrap(), 1);
+        assert_eq!(all.slots(None).unwrap(), 2);
+        assert_eq!(sources(&[("HOGNOSE_SLOTS", "")], "HOGNOSE_SLOTS=3").slots(None).unwrap(), 3);
+        assert!(sources(&[], "").slots(None).unwrap() >= 4);
+        assert_eq!(sources(&[], "").listen(None).unwrap().to_string(), DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_naming_where_it_stood_and_the_right_ones() {
+        let refused = |error: anyhow::Error| format!("{error:#}");
+        let dotenv = sources(&[], "HOGNOSE_SLOTS=many\nHOGNOSE_MIN_TIER=rotless\nHOGNOSE_WALL_MS=1h");
+        let slots = refused(dotenv.slots(None).unwrap_err());
+        assert_eq!(slots, "HOGNOSE_SLOTS in .env is `many`; use a whole number from 1 to 250");
+        let tier = refused(dotenv.common(&CommonArguments::default()).unwrap_err());
+        assert!(tier.contains("HOGNOSE_MIN_TIER") && tier.contains("`full`"), "{tier}");
+        let wall = refused(dotenv.limit_policy(&[]).unwrap_err());
+        assert!(wall.contains("HOGNOSE_WALL_MS in .env") && wall.contains("milliseconds"), "{wall}");
+        for wrong in ["0", "251", "-1", "x"] {
+            assert!(sources(&[], "").slots(Some(wrong)).is_err(), "{wrong}");
+        }
+        for wrong in ["localhost", "127.0.0.1", "127.0.0.1:99999", ""] {
+            assert!(sources(&[], "").listen(Some(wrong)).is_err(), "{wrong}");
+        }
+        let key = refused(sources(&[("HOGNOSE_API_KEY", "se cret")], "").api_key(None).unwrap_err());
+        assert!(key.starts_with("HOGNOSE_API_KEY: ") && !key.contains("cret"), "{key}");
+    }
+
+    #[test]
+    fn the_state_folder_follows_xdg_and_then_home() {
+        let state_dir = |variables: &[(&str, &str)]| {
+            let mut all = variables.to_vec();
+            all.push(("HOGNOSE_MIN_TIER", "full"));
+            sources(&all, "").common(&CommonArguments::default()).map(|common| common.state_dir)
+        };
+        let (xdg, home) = (("XDG_DATA_HOME", "/data"), ("HOME", "/home/u"));
+        assert_eq!(state_dir(&[xdg, home]).unwrap(), Path::new("/data/hognose"));
+        assert_eq!(state_dir(&[home]).unwrap(), Path::new("/home/u/.local/share/hognose"));
+        assert_eq!(state_dir(&[("HOGNOSE_STATE_DIR", "/s"), xdg]).unwrap(), Path::new("/s"));
+        assert!(state_dir(&[]).unwrap_err().to_string().contains("--state-dir"));
+    }
+
+    #[test]
+    fn dotenv_lines_are_read_as_shells_write_them() {
+        let values = parse_dotenv("# A=0\nA=1\nexport B='x y'\nC=\"#\"\nD=v # why\n\nnothing\n");
+        let get = |name: &str| values.get(name).map(String::as_str);
+        assert_eq!((get("A"), get("B"), get("C"), get("D")), (Some("1"), Some("x y"), Some("#"), Some("v")));
+        assert_eq!(values.len(), 4);
+    }
+
+    #[test]
+    fn limit_flags_outrank_variables_and_never_move_the_maxima() {
+        let all = sources(&[("HOGNOSE_WALL_MS", "5s"), ("HOGNOSE_PROCESSES", "8")], "");
+        let policy = all.limit_policy(&["wall_ms=1s".to_owned()]).unwrap();
+        assert_eq!(policy.defaults.wall.as_secs(), 1);
+        assert_eq!(policy.defaults.processes, 8);
+        assert_eq!(policy.maxima, LimitPolicy::default().maxima);
+    }
+}

@@ -1,0 +1,270 @@
+//! The scan as callers see it, on the stack of an ordinary test thread.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn names(source: &str) -> String {
+    let names = block_on(imports_of(source));
+    names.into_iter().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_absolute_import_counts_by_its_first_name() {
+    for (source, expected) in [
+        ("import numpy as np, os.path", "numpy os"),
+        ("from pandas.core import frame", "pandas"),
+        (
+            "def f():\n  if x:\n    import scipy\n  return lambda: __import__('a.b')",
+            "a scipy",
+        ),
+        (
+            "try:\n  import ujson\nexcept ImportError:\n  import json as ujson",
+            "json ujson",
+        ),
+        (
+            "import importlib\nimportlib.import_module(name='sympy.core')",
+            "importlib sympy",
+        ),
+        ("f'{__import__(\"numpy\")}'", "numpy"),
+        ("lazy import numpy", "numpy"),
+        ("async def f():\n  async with a:\n    import b", "b"),
+        ("import 数据", "数据"),
+    ] {
+        assert_eq!(names(source), expected, "{source}");
+    }
+}
+
+#[test]
+fn what_is_not_an_absolute_import_is_ignored() {
+    for source in [
+        "from . import a",
+        "from .b import c",
+        "from ... import d",
+        "__import__('.e')",
+        "'import numpy'",
+        "# import numpy",
+        "'''\nimport numpy\n'''",
+        "x.importlib = 'numpy'",
+        "__import__(name)",
+        "__import__('')",
+    ] {
+        assert_eq!(names(source), "", "{source}");
+    }
+}
+
+#[test]
+fn odd_texts_do_not_hide_imports() {
+    for source in [
+        "\u{feff}import numpy",
+        "# -*- coding: utf-7 -*-\nimport numpy",
+        "x = 1\rimport numpy\rif x:\r  y\r",
+        "\x0cimport numpy\r\n",
+        "import numpy\nx = = 1\n",
+        "import numpy\ndef f(:\n  pass",
+        "if 1:\nimport numpy",
+        "if 1:\n\tif 2:\n\t\timport numpy\n",
+    ] {
+        assert_eq!(names(source), "numpy", "{source:?}");
+    }
+    for source in [
+        "import numpy\0",
+        "import numpy\n\x1a",
+        "import numpy\nx = (",
+        "import numpy $",
+    ] {
+        assert_eq!(names(source), "", "no Python compiles it: {source:?}");
+    }
+}
+
+/// Source: security/http_probes.md, section G.
+fn bombs(depth: usize) -> Vec<(&'static str, String)> {
+    let around = |open: &str, middle: &str, close: &str| {
+        format!("{}{middle}{}", open.repeat(depth), close.repeat(depth))
+    };
+    // A staircase grows with the square of its depth.
+    let stairs = |head: &str| -> String {
+        (0..depth.min(1_400))
+            .map(|level| format!("{}{head}\n", " ".repeat(level)))
+            .collect()
+    };
+    vec![
+        ("open parentheses", "(".repeat(depth)),
+        ("parentheses", around("(", "1", ")")),
+        ("lists", around("[", "", "]")),
+        ("mismatched", "(]".repeat(depth)),
+        ("hidden by a string", format!("f'{{\"{}", "(".repeat(depth))),
+        ("negations", format!("{}1", "-".repeat(depth))),
+        ("not", format!("{}1", "not ".repeat(depth))),
+        ("await", format!("{}1", "await ".repeat(depth))),
+        ("attributes", format!("a{}", ".b".repeat(depth))),
+        ("subscripts", format!("a{}", "[0]".repeat(depth))),
+        ("calls of calls", format!("f{}", "()".repeat(depth))),
+        ("sums", format!("1{}", "+1".repeat(depth))),
+        ("powers", format!("1{}", "**1".repeat(depth))),
+        ("and", format!("1{}", " and 1".repeat(depth))),
+        ("comparisons", format!("1{}", "<1".repeat(depth))),
+        ("conditions", format!("1{}", " if 1 else 1".repeat(depth))),
+        ("nested calls", around("f(", "", ")")),
+        ("lambdas", format!("{}1", "lambda:".repeat(depth))),
+        (
+            "lambdas with commas",
+            format!("{}1", "lambda a,b:".repeat(depth)),
+        ),
+        ("yields", format!("def f(): {}1", "yield a,".repeat(depth))),
+        ("one-line ifs", format!("{}1", "if 1: ".repeat(depth))),
+        (
+            "one-line ifs and semicolons",
+            format!("{}1", "if 1: x; ".repeat(depth)),
+        ),
+        ("long list", format!("x=[{}]", "0,".repeat(depth))),
+        ("implicit concatenation", "\"a\"".repeat(depth)),
+        ("f-strings", around("f'{", "1", "}'")),
+        ("format specifications", around("{a:", "", "}")).clone(),
+        ("f-string format", format!("f'{}'", around("{a:", "", "}"))),
+        ("dicts", "{".repeat(depth)),
+        (
+            "decorators",
+            format!("{}def f(): pass", "@a\n".repeat(depth)),
+        ),
+        (
+            "elifs",
+            format!("if 1: pass\n{}", "elif 1: pass\n".repeat(depth)),
+        ),
+        ("targets", format!("{}1", "a=".repeat(depth))),
+        (
+            "patterns",
+            format!("match a:\n case {}: pass", around("[", "b", "]")),
+        ),
+        (
+            "alternatives",
+            format!("match a:\n case 1{}: pass", "|1".repeat(depth)),
+        ),
+        ("matches", "match ".repeat(depth)),
+        ("matches in parentheses", around("match (", "", ")")),
+        (
+            "with parentheses",
+            format!("with {}: pass", around("(", "a", ")")),
+        ),
+        ("if stairs", stairs("if 1:")),
+        ("try stairs", stairs("try:")),
+        ("class stairs", stairs("class A:")),
+        ("with stairs", stairs("with (a, b):")),
+        (
+            "match stairs",
+            stairs("match (a):").replace("match (a):\n", "match (a):\n"),
+        ),
+        ("stairs in parentheses", format!("(\n{})", stairs("if 1:"))),
+        ("lines", "a\n".repeat(depth)),
+        (
+            "names",
+            (0..depth).map(|number| format!("a{number}\n")).collect(),
+        ),
+        ("semicolons", "import a;".repeat(depth)),
+        ("powers of nine", "9**9**9\n".repeat(depth)),
+        ("continuations", format!("a{}", "\\\n".repeat(depth))),
+        (
+            "brackets at the cap",
+            format!("{}1{}", "(".repeat(199), ")".repeat(199)),
+        ),
+        (
+            "with at the cap",
+            format!("with {}a{}: pass", "(".repeat(150), ")".repeat(150)),
+        ),
+        (
+            "with lists at the cap",
+            format!("with {}a{}: pass", "(".repeat(150), ",b)".repeat(150)),
+        ),
+        (
+            "match at the cap",
+            format!("{}a{}", "match (".repeat(150), ")".repeat(150)),
+        ),
+        ("match chain at the cap", "match ".repeat(500)),
+        (
+            "dict or set",
+            format!("{}a{}", "{".repeat(150), ":b}".repeat(150)),
+        ),
+        (
+            "case at the cap",
+            format!(
+                "match a:\n case {}b{}: pass",
+                "(".repeat(150),
+                ")".repeat(150)
+            ),
+        ),
+        (
+            "blocks at the cap",
+            (0..99)
+                .map(|level| format!("{}if 1:\n", " ".repeat(level)))
+                .collect(),
+        ),
+    ]
+}
+
+/// The source with an import behind the bomb and one before it, so that the scan really runs.
+fn survives(depth: usize) {
+    for (name, bomb) in bombs(depth) {
+        let started = Instant::now();
+        for source in [
+            format!("import numpy\n{bomb}"),
+            format!("{bomb}\nimport numpy\n"),
+        ] {
+            let found = names(&source);
+            assert!(
+                found.is_empty() || found.contains("numpy") || found == "a",
+                "{name}: {found}"
+            );
+            let prelude = block_on(with_prelude(&source, "P()"));
+            assert!(
+                prelude.is_none_or(|text| text.len() < source.len() + 40),
+                "{name}"
+            );
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(8),
+            "{name} took {:?}",
+            started.elapsed()
+        );
+    }
+}
+
+#[test]
+fn a_thousand_levels_abort_nothing() {
+    survives(1_000);
+}
+
+#[test]
+fn just_under_the_depth_cap_aborts_nothing() {
+    survives(990);
+    survives(320);
+}
+
+#[test]
+fn ten_thousand_levels_abort_nothing() {
+    survives(10_000);
+}
+
+#[test]
+fn a_hundred_thousand_levels_abort_nothing() {
+    survives(100_000);
+}
+
+#[test]
+fn a_million_levels_abort_nothing() {
+    survives(1_000_000);
+}
+
+#[test]
+fn a_line_of_one_mebibyte_is_scanned_or_let_be() {
+    let text = "x".repeat(caps::SOURCE_BYTES - 100);
+    assert_eq!(names(&format!("import numpy; x = '{text}'")), "numpy");
+    assert_eq!(names(&format!("import numpy; {text}{text}")), "");
+}

@@ -1,3 +1,0 @@
-//! Integration tests of the Python tool library.
-
-mod environment;
