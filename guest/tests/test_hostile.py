@@ -159,9 +159,9 @@ class HostileWorld(ProgramCase):
         ]:
             self.raises(source, "ZeroDivisionError")
 
-    def test_without_the_report_descriptor_the_end_is_70_in_silence(self):
+    def test_without_the_report_descriptor_the_status_is_still_the_programs(self):
         seen = self.run_program("import os\nos.closerange(3, 100)\n5")
-        self.assertEqual((seen.status, seen.raw, seen.stderr), (70, b"", b""))
+        self.assertEqual((seen.status, seen.raw, seen.stderr), (0, b"", b""))
 
     def test_exit_behind_our_back_leaves_no_report(self):
         for source, status in [

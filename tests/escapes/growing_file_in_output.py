@@ -1,5 +1,5 @@
 # Attempts: let a file grow under the collector by a process that outlives the program.
-# Expect: crashed status 0
+# Expect: crashed status 0 | limit_exceeded disk
 # Artifacts: count <= 1
 # Within: 6000
 import os

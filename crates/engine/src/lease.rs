@@ -82,7 +82,7 @@ pub(crate) async fn ready(
     let procs: Vec<BorrowedFd<'_>> = slot.procs().collect();
     let request = ForkRequest {
         uid: slot.uid,
-        processes: limits.processes,
+        processes: rlimit_processes(slot, limits),
         workdir_bytes: limits.workdir_bytes,
         workdir_inodes: limits.workdir_inodes,
         // The zygote's own data is inherited and counted, so that is allowed on top.
@@ -127,6 +127,12 @@ pub(crate) async fn ready(
         empty_size,
         nonce,
     })
+}
+
+/// Where a cgroup counts processes its event must come first, or nobody could tell why a fork
+/// failed; the rlimit then stands a little higher.
+pub(crate) fn rlimit_processes(slot: &Slot, limits: &Limits) -> u32 {
+    if slot.has_cgroups() { limits.processes.saturating_add(32) } else { limits.processes }
 }
 
 /// Private data of a zygote with the full preload, rounded up. Source: `VmData` of such a zygote.

@@ -18,7 +18,7 @@ use wire::report::ReportDecoder;
 use crate::capture::Capture;
 use crate::error::ExecutionError;
 use crate::execution::{Event, Stream};
-use crate::lease::Ready;
+use crate::lease::{Ready, rlimit_processes};
 use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
 use crate::request::ExecutionRequest;
@@ -90,7 +90,7 @@ pub(crate) async fn supervise(
         events.clone(),
     );
     let said = tokio::spawn(read_report(report));
-    let handing = tokio::spawn(hand_over(requests, lease_bytes(request, limits)));
+    let handing = tokio::spawn(hand_over(requests, lease_bytes(request, slot, limits)));
     let feeding = stdin.map(|pipe| {
         tokio::spawn(hand_over(
             pipe,
@@ -265,11 +265,11 @@ async fn read_report(mut pipe: pipe::Receiver) -> ReportDecoder {
 }
 
 /// Lease header, request header, source and files, in the order in which they are read.
-fn lease_bytes(request: &ExecutionRequest, limits: &Limits) -> Vec<Bytes> {
+fn lease_bytes(request: &ExecutionRequest, slot: &Slot, limits: &Limits) -> Vec<Bytes> {
     let header = LeaseHeader {
         file_bytes: limits.workdir_bytes,
         cpu_seconds: limits.cpu.as_secs() + 1,
-        processes: limits.processes.into(),
+        processes: rlimit_processes(slot, limits).into(),
     };
     let names: Vec<(&str, usize)> = request
         .files

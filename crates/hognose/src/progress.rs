@@ -1,11 +1,11 @@
 //! How far a build is: a bar where somebody watches, else one line per step.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use stepflow_python::environment::{Progress, Step};
+use stepflow_python::environment::Progress;
 
 use crate::output::note;
 
@@ -13,22 +13,21 @@ use crate::output::note;
 #[derive(Debug)]
 pub(crate) struct Reporter {
     bar: Option<ProgressBar>,
-    last: RefCell<Option<Step>>,
+    last: Cell<&'static str>,
 }
 
 impl Reporter {
     pub(crate) fn new() -> Self {
         let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Self { bar, last: RefCell::new(None) }
+        Self { bar, last: Cell::new("") }
     }
 
     /// Shows one remark of a build.
     pub(crate) fn show(&self, progress: &Progress) {
-        let changed = self.last.replace(Some(progress.step)) != Some(progress.step);
-        let text = format!("{}: {}", word(progress.step), progress.text);
+        let changed = self.last.replace(progress.step) != progress.step;
         match &self.bar {
-            Some(bar) => draw(bar, progress, changed, text),
-            None if changed => note(&text),
+            Some(bar) => draw(bar, progress, changed),
+            None if changed => note(&format!("{}: {}", progress.step, progress.text)),
             None => {}
         }
     }
@@ -42,33 +41,19 @@ impl Drop for Reporter {
     }
 }
 
-fn draw(bar: &ProgressBar, progress: &Progress, changed: bool, text: String) {
+fn draw(bar: &ProgressBar, progress: &Progress, changed: bool) {
     if changed {
-        let template = match (progress.step, progress.total) {
-            (_, 0) => "{spinner} {msg}",
-            (Step::Downloading, _) => "{bar:30} {bytes}/{total_bytes} {msg}",
-            (_, _) => "{bar:30} {pos}/{len} {msg}",
+        // A step of one part has no extent worth a bar.
+        let template = if progress.total > 1 {
+            "environment {bar:24} {pos}/{len} {msg} ({elapsed})"
+        } else {
+            "environment {spinner} {msg} ({elapsed})"
         };
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.enable_steady_tick(Duration::from_millis(120));
     }
-    if progress.total > 0 {
-        bar.set_length(progress.total);
-        bar.set_position(progress.done);
-    }
-    bar.set_message(text);
-}
-
-fn word(step: Step) -> &'static str {
-    match step {
-        Step::Waiting => "waiting",
-        Step::Installer => "installer",
-        Step::Resolving => "resolving",
-        Step::Downloading => "downloading",
-        Step::Installing => "installing",
-        Step::Compiling => "compiling",
-        Step::Fonts => "fonts",
-        Step::Finishing => "finishing",
-    }
+    bar.set_length(progress.total);
+    bar.set_position(progress.done);
+    bar.set_message(progress.text.clone());
 }

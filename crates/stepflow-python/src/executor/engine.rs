@@ -1,7 +1,10 @@
 //! The executor that runs on an engine of this process.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use engine::{Engine, Execution, ExecutionError, ExecutionId, ExecutionRequest};
+use engine::{Engine, Environment, Execution, ExecutionError, ExecutionId, ExecutionRequest};
 
 use super::{
     ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonExecutor,
@@ -15,13 +18,16 @@ use crate::parser;
 #[derive(Debug, Clone)]
 pub struct EngineExecutor {
     engine: Engine,
+    /// Top-level modules of the environment: a preload of what it has not could never warm.
+    modules: Arc<BTreeSet<String>>,
 }
 
 impl EngineExecutor {
-    /// An executor on a running engine.
+    /// An executor on a running engine. Lists the environment's packages once.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        Self { engine }
+        let modules = Arc::new(modules_of(engine.environment()));
+        Self { engine, modules }
     }
 
     async fn run(&self, request: ExecutionRequest) -> Result<PythonResponse, PythonError> {
@@ -74,6 +80,7 @@ impl PythonExecutor for EngineExecutor {
         if request.imports.is_empty() {
             request.imports = parser::imports_of(&request.source).await;
         }
+        request.imports.retain(|name| self.modules.contains(name));
         self.engine.execute(request).await
     }
 
@@ -102,6 +109,22 @@ impl PythonExecutor for EngineExecutor {
     async fn health(&self) -> Result<(), String> {
         self.engine.health().await
     }
+}
+
+/// Names of the packages and single-file modules in `site-packages`; empty when it is unreadable.
+fn modules_of(environment: &Environment) -> BTreeSet<String> {
+    let library = environment
+        .root
+        .join("lib")
+        .join(environment.interpreter.name());
+    let entries = std::fs::read_dir(library.join("site-packages"));
+    let names = entries
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let module = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    names.map(|name| module(&name.to_string_lossy())).collect()
 }
 
 impl From<ExecutionError> for PythonError {

@@ -196,7 +196,7 @@ mod tests {
         let lines = "x = a.b(c)[0] + 1\n".repeat(20_000);
         let text = "'''((((((((((\n'''\n# [[[[[[\n".repeat(1_000);
         for source in ["", "x", &table, &lines, &text, "f'{a:{b}}' f\"{f'{c}'}\""] {
-            assert!(admits(source), "{:.40}", source);
+            assert!(admits(source), "{source:.40}");
         }
     }
 

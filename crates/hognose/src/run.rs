@@ -1,0 +1,194 @@
+//! `hognose run`: one script, confined, with its output as it comes and its end told truthfully.
+
+use std::io::{IsTerminal, Read, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use server::RemoteExecutor;
+use stepflow_python::{
+    Engine, EngineExecutor, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
+    LimitOverrides, OutputStream, PythonExecutor, Tier,
+};
+
+use crate::arguments::RunArguments;
+use crate::report::{self, Streamed};
+use crate::settings::{Common, Sources};
+use crate::signals::Stop;
+use crate::{exit, limits, script, start};
+
+/// Longest wait for our engine to clean up after the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Runs the script and returns the exit code.
+pub(crate) async fn run(arguments: RunArguments, sources: &Sources) -> anyhow::Result<u8> {
+    let common = sources.common(&arguments.common)?;
+    let mut stop = Stop::watch()?;
+    let prepared = tokio::select! {
+        prepared = prepare(&arguments, &common, sources) => prepared?,
+        () = stop.wanted() => return Ok(exit::CANCELLED),
+    };
+    let Prepared { runner, request } = prepared;
+    let executor = runner.executor();
+    let ended = supervise(&arguments, executor.as_ref(), request, stop).await;
+    drop(executor);
+    runner.leave().await;
+    ended
+}
+
+/// Everything that is needed before anything starts.
+struct Prepared {
+    runner: Runner,
+    request: ExecutionRequest,
+}
+
+async fn prepare(arguments: &RunArguments, common: &Common, sources: &Sources) -> anyhow::Result<Prepared> {
+    let request = request(arguments).await?;
+    let runner = Runner::find(arguments, common, sources).await?;
+    Ok(Prepared { runner, request })
+}
+
+async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
+    if arguments.stdin && arguments.file == "-" {
+        bail!("standard input cannot be both the script and its input: name the script's file");
+    }
+    let mut limits = LimitOverrides::default();
+    for pair in &arguments.limits {
+        limits::set_pair(&mut limits, pair)?;
+    }
+    let (file, files, wants_stdin) = (arguments.file.clone(), arguments.files.clone(), arguments.stdin);
+    // Both may wait for somebody to type: not on a thread that has to see an interrupt.
+    let read = tokio::task::spawn_blocking(move || {
+        let script = script::read(&file, &files)?;
+        let stdin = wants_stdin.then(read_stdin).transpose()?;
+        anyhow::Ok((script, stdin))
+    });
+    let (script, stdin) = read.await.context("cannot read the script")??;
+    Ok(ExecutionRequest {
+        source: script.source,
+        stdin,
+        args: arguments.arguments.clone(),
+        files: script.files,
+        limits,
+        // The executor scans the source for them.
+        imports: Default::default(),
+    })
+}
+
+fn read_stdin() -> anyhow::Result<Bytes> {
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    Ok(bytes.into())
+}
+
+/// A server of this state folder, or an engine of our own.
+enum Runner {
+    Server(RemoteExecutor),
+    Own(Engine),
+}
+
+impl Runner {
+    /// A server serves unless something was asked for that only an engine of our own can promise.
+    async fn find(arguments: &RunArguments, common: &Common, sources: &Sources) -> anyhow::Result<Self> {
+        if !arguments.no_server && arguments.common.python.is_none() {
+            let found = RemoteExecutor::connect(&common.socket()).await;
+            let found = found.context("give --no-server to run without it")?;
+            if let Some(server) = found.filter(|server| serves(server, common.min_tier)) {
+                return Ok(Self::Server(server));
+            }
+        }
+        let policy = sources.limit_policy(&[])?;
+        let environment = start::environment(common).await?;
+        Ok(Self::Own(start::engine(common, environment, 1, policy).await?))
+    }
+
+    fn executor(&self) -> Arc<dyn PythonExecutor> {
+        match self {
+            Self::Server(server) => Arc::new(server.clone()),
+            Self::Own(engine) => Arc::new(EngineExecutor::new(engine.clone())),
+        }
+    }
+
+    /// Waits until our engine has removed what it made. No executor may be left.
+    async fn leave(self) {
+        match self {
+            Self::Server(_) => {}
+            Self::Own(engine) => engine.shutdown(FAREWELL).await,
+        }
+    }
+}
+
+fn serves(server: &RemoteExecutor, min_tier: Tier) -> bool {
+    server.capabilities().isolation.tier.parse().is_ok_and(|tier: Tier| tier >= min_tier)
+}
+
+/// From the start to the last line.
+async fn supervise(
+    arguments: &RunArguments,
+    executor: &dyn PythonExecutor,
+    request: ExecutionRequest,
+    mut stop: Stop,
+) -> anyhow::Result<u8> {
+    let execution = tokio::select! {
+        started = executor.start(request) => started?,
+        () = stop.wanted() => return Ok(exit::CANCELLED),
+    };
+    let (report, mut streamed) = follow(execution, !arguments.json, stop).await?;
+    let written = report::write_artifacts(executor, &report, &arguments.output).await;
+    let code = exit::code(&report.outcome);
+    if arguments.json {
+        report::print_json(report, &written)?;
+    } else {
+        streamed.finish(&report);
+        report::tell(&report, &written);
+    }
+    let failed = written.into_iter().find_map(|one| one.place.err());
+    failed.map_or(Ok(code), Err)
+}
+
+/// Passes output on until the end. A reader of ours that went away ends the execution.
+async fn follow(
+    mut execution: Execution,
+    show: bool,
+    mut stop: Stop,
+) -> Result<(ExecutionReport, Streamed), ExecutionError> {
+    let mut streamed = Streamed::default();
+    let mut cancelled = false;
+    loop {
+        tokio::select! {
+            event = execution.next() => match event {
+                Some(Event::Started) => {}
+                Some(Event::Output(stream, bytes)) => {
+                    if show && !cancelled && streamed.pass(stream, &bytes).is_err() {
+                        execution.cancel();
+                        cancelled = true;
+                    }
+                }
+                Some(Event::Finished(report)) => return Ok((*report, streamed)),
+                Some(Event::Failed(error)) => return Err(error),
+                None => return Err(ExecutionError::Lost { what: "the supervisor task" }),
+            },
+            () = stop.wanted(), if !cancelled => {
+                execution.cancel();
+                cancelled = true;
+            }
+        }
+    }
+}
+
+/// Writes to our own stream of the same name.
+pub(crate) fn write_to(stream: OutputStream, bytes: &[u8]) -> std::io::Result<()> {
+    match stream {
+        OutputStream::Stdout => {
+            let mut out = std::io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+        OutputStream::Stderr => std::io::stderr().lock().write_all(bytes),
+    }
+}
+
+/// Whether what stands on standard output stands on the same screen as our notes.
+pub(crate) fn one_screen() -> bool {
+    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
+}

@@ -1,0 +1,4 @@
+//! Integration tests of the Python tool library.
+
+mod executor;
+mod support;
