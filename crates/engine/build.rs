@@ -65,7 +65,10 @@ fn target_folder(out: &Path) -> PathBuf {
     target.join("kit")
 }
 
-#[expect(clippy::disallowed_methods, reason = "a build script starts the nested cargo")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script starts the nested cargo"
+)]
 fn build_kit(workspace: &Path, target: &Path) -> PathBuf {
     let mut cargo = Command::new(env::var_os("CARGO").expect("cargo sets it"));
     cargo

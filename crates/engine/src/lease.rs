@@ -132,7 +132,11 @@ pub(crate) async fn ready(
 /// Where a cgroup counts processes its event must come first, or nobody could tell why a fork
 /// failed; the rlimit then stands a little higher.
 pub(crate) fn rlimit_processes(slot: &Slot, limits: &Limits) -> u32 {
-    if slot.has_cgroups() { limits.processes.saturating_add(32) } else { limits.processes }
+    if slot.has_cgroups() {
+        limits.processes.saturating_add(32)
+    } else {
+        limits.processes
+    }
 }
 
 /// Private data of a zygote with the full preload, rounded up. Source: `VmData` of such a zygote.

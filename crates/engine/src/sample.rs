@@ -4,16 +4,18 @@
 
 use std::fs;
 
-/// Anonymous and shared memory of these processes and all below them. Unit: bytes.
+/// Anonymous and shared memory of these processes and all below them, pages that several of them
+/// share counted once in all. Unit: bytes.
 ///
-/// Source: proc_pid_status(5), `RssAnon` and `RssShmem`; proc_tid_children(5).
+/// Source: proc_pid_smaps(5), `Pss_Anon` and `Pss_Shmem` of `smaps_rollup`; proc_tid_children(5).
 pub(crate) fn tree_memory(roots: &[i32]) -> u64 {
     let mut open: Vec<i32> = roots.to_vec();
     let mut total = 0;
     // A fork bomb is bounded by the process limit; this bounds a tree that changes under us.
     for _ in 0..4096 {
         let Some(pid) = open.pop() else { break };
-        total += resident(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default());
+        total +=
+            resident(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default());
         let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else {
             continue;
         };
@@ -41,7 +43,7 @@ fn resident(status: &str) -> u64 {
         })
         .unwrap_or(0)
     };
-    (kib("RssAnon") + kib("RssShmem")) * 1024
+    (kib("Pss_Anon") + kib("Pss_Shmem")) * 1024
 }
 
 #[cfg(test)]
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn only_private_and_shared_memory_counts() {
-        let status = "Name:\tx\nVmRSS:\t  900 kB\nRssAnon:\t     100 kB\nRssFile:\t     700 kB\nRssShmem:\t 28 kB\n";
+        let status = "Rss: 900 kB\nPss: 800 kB\nPss_Anon:     100 kB\nPss_File:   700 kB\nPss_Shmem:  28 kB\n";
         assert_eq!(resident(status), 128 * 1024);
         assert_eq!(resident(""), 0);
     }

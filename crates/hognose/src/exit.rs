@@ -30,7 +30,12 @@ mod tests {
 
     #[test]
     fn exit_codes_are_those_of_the_design() {
-        let raised = |exit_status| Outcome::Raised(Exception { exit_status, ..Default::default() });
+        let raised = |exit_status| {
+            Outcome::Raised(Exception {
+                exit_status,
+                ..Default::default()
+            })
+        };
         for (outcome, expected) in [
             (Outcome::Completed(Value::default()), 0),
             (raised(None), 1),

@@ -53,15 +53,24 @@ fn amount(name: &str, text: &str) -> anyhow::Result<u64> {
     let units: &[(&str, u64)] = if name.ends_with("_ms") {
         &[("ms", 1), ("s", 1000)]
     } else if name.ends_with("_bytes") {
-        &[("k", 1 << 10), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30)]
+        &[
+            ("k", 1 << 10),
+            ("K", 1 << 10),
+            ("M", 1 << 20),
+            ("G", 1 << 30),
+        ]
     } else {
         &[]
     };
-    let unit = units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
+    let unit = units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)));
     let (number, factor) = unit.unwrap_or((text, 1));
     // `parse` would take a sign as well.
     let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let value = plain.then(|| number.parse::<u64>().ok()?.checked_mul(factor)).flatten();
+    let value = plain
+        .then(|| number.parse::<u64>().ok()?.checked_mul(factor))
+        .flatten();
     value.with_context(|| format!("limit `{name}` is `{text}`; use {}", expected(name)))
 }
 
@@ -84,8 +93,17 @@ mod tests {
         let set = set_pair(&mut limits, pair).map_err(|error| error.to_string());
         match (set, expected) {
             (Ok(()), Ok(value)) => {
-                let all = [limits.wall_ms, limits.memory_bytes, limits.processes, limits.output_bytes];
-                assert_eq!(all.into_iter().flatten().collect::<Vec<_>>(), [value], "{pair}");
+                let all = [
+                    limits.wall_ms,
+                    limits.memory_bytes,
+                    limits.processes,
+                    limits.output_bytes,
+                ];
+                assert_eq!(
+                    all.into_iter().flatten().collect::<Vec<_>>(),
+                    [value],
+                    "{pair}"
+                );
             }
             (Err(error), Err(part)) => assert!(error.contains(part), "{pair}: {error}"),
             (set, _) => panic!("{pair}: {set:?}"),
@@ -105,7 +123,15 @@ mod tests {
 
     #[test]
     fn what_is_no_amount_is_refused_with_what_would_be_one() {
-        for wrong in ["wall_ms=5M", "wall_ms=", "wall_ms=s", "wall_ms=-1", "wall_ms=+1", "wall_ms=1.5s", "wall_ms= 1"] {
+        for wrong in [
+            "wall_ms=5M",
+            "wall_ms=",
+            "wall_ms=s",
+            "wall_ms=-1",
+            "wall_ms=+1",
+            "wall_ms=1.5s",
+            "wall_ms= 1",
+        ] {
             check(wrong, Err("milliseconds"));
         }
         check("memory_bytes=99999999999999999999", Err("bytes"));
@@ -123,7 +149,10 @@ mod tests {
         }
         let shown = format!("{limits:?}");
         for (value, name) in (1_u64..).zip(NAMES) {
-            assert!(shown.contains(&format!("{name}: Some({value})")), "{name} in {shown}");
+            assert!(
+                shown.contains(&format!("{name}: Some({value})")),
+                "{name} in {shown}"
+            );
         }
     }
 }

@@ -1,2 +1,147 @@
-//! The hognose command line.
-fn main() {}
+//! The `hognose` command line: reads arguments and settings, calls out, tells how it went.
+//!
+//! A guest's end decides the exit code; a failure of ours is one sentence on standard error and 125.
+
+mod arguments;
+mod doctor;
+mod environment;
+mod exit;
+mod limits;
+mod output;
+mod progress;
+mod report;
+mod run;
+mod script;
+mod serve;
+mod settings;
+mod signals;
+mod start;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use clap::error::ErrorKind;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{Arguments, Command};
+use crate::output::note;
+use crate::settings::Sources;
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error),
+    };
+    match dispatch(arguments) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            note(&format!("error: {}", sentence(&error)));
+            exit::OWN_ERROR.into()
+        }
+    }
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
+    let sources = Sources::read()?;
+    let default_log = if matches!(arguments.command, Command::Serve(_)) {
+        "info"
+    } else {
+        "warn"
+    };
+    log_to_stderr(sources.log_filter(default_log)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of this program")?;
+    let ended = runtime.block_on(async {
+        match arguments.command {
+            Command::Run(arguments) => run::run(arguments, &sources).await,
+            Command::Serve(arguments) => serve::serve(arguments, &sources).await,
+            Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
+            Command::Environment { command } => environment::environment(command, &sources).await,
+        }
+    });
+    // A thread may still wait for somebody to type; it goes with the process.
+    runtime.shutdown_background();
+    ended
+}
+
+fn log_to_stderr(filter: EnvFilter) {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+/// The error and its causes as one sentence; a cause that was told already is not told again.
+fn sentence(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |told, cause| match told.as_str() {
+            "" => cause,
+            before if before.ends_with(&cause) => told,
+            before => format!("{before}: {cause}"),
+        })
+}
+
+/// Help and version as asked for; what was wrong with the arguments in one sentence.
+fn explain(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        // Nobody reads it if this fails.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    note(&format!(
+        "error: {}; see `hognose --help`",
+        argument_sentence(&error.render().to_string())
+    ));
+    exit::OWN_ERROR.into()
+}
+
+/// The first paragraph of what clap says, and its guess at what was meant.
+fn argument_sentence(rendered: &str) -> String {
+    let mut paragraphs = rendered.split("\n\n");
+    let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let what = one_line(paragraphs.next().unwrap_or_default());
+    let what = what.strip_prefix("error: ").unwrap_or(&what).to_owned();
+    let guess = paragraphs.map(one_line).find_map(|text| {
+        let guess = text.strip_prefix("tip: ")?.to_owned();
+        guess.contains("similar").then_some(guess)
+    });
+    guess.map_or(what.clone(), |guess| format!("{what}; {guess}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let error = anyhow::anyhow!("no such file")
+            .context("cannot read `a`: no such file")
+            .context("cannot start");
+        assert_eq!(
+            sentence(&error),
+            "cannot start: cannot read `a`: no such file"
+        );
+    }
+
+    #[test]
+    fn what_clap_says_becomes_one_sentence() {
+        let rendered = "error: unexpected argument '--limt' found\n\n  tip: a similar argument exists: '--limit'\n\nUsage: x\n";
+        assert_eq!(
+            argument_sentence(rendered),
+            "unexpected argument '--limt' found; a similar argument exists: '--limit'"
+        );
+        let rendered = "error: the following were not provided:\n  <FILE>\n\nUsage: x\n";
+        assert_eq!(
+            argument_sentence(rendered),
+            "the following were not provided: <FILE>"
+        );
+    }
+}

@@ -4,18 +4,21 @@
 //! folder; what stood under a file's name is replaced by rename, never written through.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use stepflow_python::OutputStream;
 
 /// Writes `content` as `name` below `folder` and returns where it is. Makes folders as needed.
 ///
 /// Errors: a name that would leave the folder; something else than a folder where one is needed.
 pub(crate) fn write_below(folder: &Path, name: &str, content: &[u8]) -> anyhow::Result<PathBuf> {
     let components: Vec<&str> = name.split('/').collect();
-    let plain = |part: &&str| !matches!(**part, "" | "." | "..") && !part.chars().any(char::is_control);
-    let (Some((file, parents)), true) = (components.split_last(), components.iter().all(plain)) else {
+    let plain =
+        |part: &&str| !matches!(*part, "" | "." | "..") && !part.chars().any(char::is_control);
+    let (Some((file, parents)), true) = (components.split_last(), components.iter().all(plain))
+    else {
         bail!("the output file name {name:?} is not safe: it was not written");
     };
     fs::create_dir_all(folder)
@@ -26,7 +29,8 @@ pub(crate) fn write_below(folder: &Path, name: &str, content: &[u8]) -> anyhow::
         own_folder(&place)?;
     }
     let target = place.join(file);
-    replace(&place, &target, content).with_context(|| format!("cannot write `{}`", target.display()))?;
+    replace(&place, &target, content)
+        .with_context(|| format!("cannot write `{}`", target.display()))?;
     Ok(target)
 }
 
@@ -37,11 +41,16 @@ fn own_folder(path: &Path) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let is_folder = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
             if !is_folder {
-                bail!("`{}` is in the way and no folder: move it, or give another --output", path.display());
+                bail!(
+                    "`{}` is in the way and no folder: move it, or give another --output",
+                    path.display()
+                );
             }
             Ok(())
         }
-        Err(error) => Err(error).with_context(|| format!("cannot create the folder `{}`", path.display())),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot create the folder `{}`", path.display()))
+        }
     }
 }
 
@@ -50,8 +59,13 @@ fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!(".hognose-{}", std::process::id()));
     // A leftover of a killed process that had our id; `create_new` refuses links too.
     let _ = fs::remove_file(&temporary);
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    let written = file.write_all(content).and_then(|()| fs::rename(&temporary, target));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&temporary)?;
+    let written = file
+        .write_all(content)
+        .and_then(|()| fs::rename(&temporary, target));
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
@@ -70,6 +84,22 @@ pub(crate) fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// Writes to our own stream of the same name.
+pub(crate) fn write_to(stream: OutputStream, bytes: &[u8]) -> io::Result<()> {
+    match stream {
+        OutputStream::Stdout => {
+            let mut out = io::stdout().lock();
+            out.write_all(bytes).and_then(|()| out.flush())
+        }
+        OutputStream::Stderr => io::stderr().lock().write_all(bytes),
+    }
+}
+
+/// Whether what stands on standard output stands on the same screen as our notes.
+pub(crate) fn one_screen() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
+}
+
 /// Guest text as one terminal line: control characters escaped, cut to a readable length.
 pub(crate) fn one_line(text: &str) -> String {
     const MOST: usize = 2000;
@@ -79,7 +109,11 @@ pub(crate) fn one_line(text: &str) -> String {
             shown.push('…');
             break;
         }
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() {
+            shown.extend(c.escape_default())
+        } else {
+            shown.push(c)
+        }
     }
     shown
 }
@@ -106,7 +140,18 @@ mod tests {
     fn no_name_leaves_the_folder() {
         let folder = tempfile::tempdir().unwrap();
         let output = folder.path().join("out");
-        for name in ["", ".", "..", "/etc/x", "../x", "a/../../x", "a//b", "a/", "a\nb", "a/./b"] {
+        for name in [
+            "",
+            ".",
+            "..",
+            "/etc/x",
+            "../x",
+            "a/../../x",
+            "a//b",
+            "a/",
+            "a\nb",
+            "a/./b",
+        ] {
             assert!(write_below(&output, name, b"x").is_err(), "{name:?}");
         }
         assert!(!output.exists(), "nothing was made for them");
@@ -125,7 +170,11 @@ mod tests {
         write_below(&output, "a.txt", b"x").unwrap();
         assert_eq!(fs::read(outside.join("victim")).unwrap(), b"v");
         assert_eq!(fs::read(output.join("a.txt")).unwrap(), b"x");
-        assert!(!fs::symlink_metadata(output.join("a.txt")).unwrap().is_symlink());
+        assert!(
+            !fs::symlink_metadata(output.join("a.txt"))
+                .unwrap()
+                .is_symlink()
+        );
     }
 
     #[test]

@@ -18,8 +18,13 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     pub(crate) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(ProgressBar::new_spinner);
-        Self { bar, last: Cell::new("") }
+        let bar = std::io::stderr()
+            .is_terminal()
+            .then(ProgressBar::new_spinner);
+        Self {
+            bar,
+            last: Cell::new(""),
+        }
     }
 
     /// Shows one remark of a build.

@@ -10,8 +10,7 @@ use stepflow_python::{
     CapturedOutput, ExecutionReport, ExitStatus, Outcome, OutputStream, PythonExecutor, Usage,
 };
 
-use crate::output::{self, note, one_line};
-use crate::run::{one_screen, write_to};
+use crate::output::{self, note, one_line, one_screen, write_to};
 
 /// What was passed on of each stream, and whether it ended within a line.
 #[derive(Debug, Default)]
@@ -45,8 +44,18 @@ impl Streamed {
 
     /// Passes on the kept end of streams that were too long, and closes an open line.
     pub(crate) fn finish(&mut self, report: &ExecutionReport) {
-        self.rest(OutputStream::Stdout, "stdout", &report.stdout, self.stdout_bytes);
-        self.rest(OutputStream::Stderr, "stderr", &report.stderr, self.stderr_bytes);
+        self.rest(
+            OutputStream::Stdout,
+            "stdout",
+            &report.stdout,
+            self.stdout_bytes,
+        );
+        self.rest(
+            OutputStream::Stderr,
+            "stderr",
+            &report.stderr,
+            self.stderr_bytes,
+        );
         self.close_line();
     }
 
@@ -54,7 +63,9 @@ impl Streamed {
         let (left_out, tail) = unseen(output, passed);
         if left_out > 0 {
             self.close_line();
-            note(&format!("[{left_out} bytes of {name} are left out here: the limit is output_bytes]"));
+            note(&format!(
+                "[{left_out} bytes of {name} are left out here: the limit is output_bytes]"
+            ));
         }
         if !tail.is_empty() {
             // Nobody reads it if this fails; the outcome is told all the same.
@@ -77,7 +88,9 @@ fn unseen(output: &CapturedOutput, passed: u64) -> (u64, &[u8]) {
     let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     let total = length(&output.head) + output.dropped_bytes + length(&output.tail);
     let unseen = total.saturating_sub(passed);
-    let kept = usize::try_from(unseen).unwrap_or(usize::MAX).min(output.tail.len());
+    let kept = usize::try_from(unseen)
+        .unwrap_or(usize::MAX)
+        .min(output.tail.len());
     let tail = &output.tail[output.tail.len() - kept..];
     (unseen - length(tail), tail)
 }
@@ -92,9 +105,17 @@ pub(crate) async fn write_artifacts(
     for artifact in &report.artifacts {
         let found = executor.artifact(report.id, &artifact.name).await;
         let place = found
-            .with_context(|| format!("the output file {:?} got lost: run the script again", artifact.name))
+            .with_context(|| {
+                format!(
+                    "the output file {:?} got lost: run the script again",
+                    artifact.name
+                )
+            })
             .and_then(|found| output::write_below(folder, &artifact.name, &found.content));
-        written.push(Written { name: artifact.name.clone(), place });
+        written.push(Written {
+            name: artifact.name.clone(),
+            place,
+        });
     }
     written
 }
@@ -102,9 +123,15 @@ pub(crate) async fn write_artifacts(
 /// Prints the answer of the HTTP interface; files have the `path` they were written to.
 pub(crate) fn print_json(report: ExecutionReport, written: &[Written]) -> anyhow::Result<()> {
     let mut answer = server::execution_json(report).context("cannot put the report into JSON")?;
-    let artifacts = answer.get_mut("artifacts").and_then(serde_json::Value::as_array_mut);
+    let artifacts = answer
+        .get_mut("artifacts")
+        .and_then(serde_json::Value::as_array_mut);
     for (artifact, written) in artifacts.into_iter().flatten().zip(written) {
-        let path = written.place.as_ref().ok().map(|path| path.display().to_string());
+        let path = written
+            .place
+            .as_ref()
+            .ok()
+            .map(|path| path.display().to_string());
         if let Some(fields) = artifact.as_object_mut() {
             // Nothing answers at that address once we are gone.
             fields.remove("url");
@@ -122,17 +149,30 @@ pub(crate) fn tell(report: &ExecutionReport, written: &[Written]) {
                 note(&format!("=> {}", one_line(repr)));
             }
             if let Some(error) = &value.error {
-                note(&format!("the last value cannot be handed back: {}", one_line(error)));
+                note(&format!(
+                    "the last value cannot be handed back: {}",
+                    one_line(error)
+                ));
             }
         }
         Outcome::Rejected(findings) => {
             for finding in findings {
                 let place = format!("{}:{}", finding.span.line, finding.span.column);
-                let remedy = finding.suggestion.as_deref().map(|what| format!("; {what}")).unwrap_or_default();
-                note(&one_line(&format!("{place}: {}{remedy} [{}]", finding.message, finding.code)));
+                let remedy = finding
+                    .suggestion
+                    .as_deref()
+                    .map(|what| format!("; {what}"))
+                    .unwrap_or_default();
+                note(&one_line(&format!(
+                    "{place}: {}{remedy} [{}]",
+                    finding.message, finding.code
+                )));
             }
         }
-        Outcome::Raised(_) | Outcome::LimitExceeded(_) | Outcome::Crashed(_) | Outcome::Cancelled => {}
+        Outcome::Raised(_)
+        | Outcome::LimitExceeded(_)
+        | Outcome::Crashed(_)
+        | Outcome::Cancelled => {}
     }
     for one in written {
         match &one.place {
@@ -141,13 +181,21 @@ pub(crate) fn tell(report: &ExecutionReport, written: &[Written]) {
         }
     }
     for skipped in &report.skipped {
-        note(&format!("left behind: {} ({})", one_line(&skipped.name), skipped.reason));
+        note(&format!(
+            "left behind: {} ({})",
+            one_line(&skipped.name),
+            skipped.reason
+        ));
     }
     note(&last_line(report));
 }
 
 fn last_line(report: &ExecutionReport) -> String {
-    let Usage { wall, cpu, memory_peak_bytes } = report.usage;
+    let Usage {
+        wall,
+        cpu,
+        memory_peak_bytes,
+    } = report.usage;
     let mut line = ending(&report.outcome);
     // Writing to a string cannot fail.
     let _ = write!(
@@ -178,7 +226,11 @@ fn ending(outcome: &Outcome) -> String {
 
 fn shown(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1000.0;
-    if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
 }
 
 #[cfg(test)]
@@ -190,26 +242,40 @@ mod tests {
     #[test]
     fn what_was_streamed_is_not_shown_again() {
         // Cap 6 of 10 bytes "0123456789": "012345" was streamed, "012" and "789" were kept.
-        let output = CapturedOutput { head: "012".into(), tail: "789".into(), dropped_bytes: 4 };
+        let output = CapturedOutput {
+            head: "012".into(),
+            tail: "789".into(),
+            dropped_bytes: 4,
+        };
         assert_eq!(unseen(&output, 6), (1, &b"789"[..]));
         assert_eq!(unseen(&output, 8), (0, &b"89"[..]));
         assert_eq!(unseen(&output, 10), (0, &b""[..]));
         assert_eq!(unseen(&output, 0), (7, &b"789"[..]));
-        let whole = CapturedOutput { head: "0123".into(), ..Default::default() };
+        let whole = CapturedOutput {
+            head: "0123".into(),
+            ..Default::default()
+        };
         assert_eq!(unseen(&whole, 4), (0, &b""[..]));
     }
 
     #[test]
     fn the_last_line_begins_with_how_it_ended() {
         let raised = |kind: &str, exit_status| {
-            Outcome::Raised(Exception { kind: kind.into(), exit_status, ..Default::default() })
+            Outcome::Raised(Exception {
+                kind: kind.into(),
+                exit_status,
+                ..Default::default()
+            })
         };
         for (outcome, expected) in [
             (raised("ValueError", None), "raised (ValueError)"),
             (raised("SystemExit", Some(3)), "raised (exit status 3)"),
             (raised("a\nb\u{1b}", None), "raised (a\\nb\\u{1b})"),
             (Outcome::LimitExceeded(Limit::Wall), "limit_exceeded (wall)"),
-            (Outcome::Crashed(ExitStatus::Signaled(9)), "crashed (signal 9)"),
+            (
+                Outcome::Crashed(ExitStatus::Signaled(9)),
+                "crashed (signal 9)",
+            ),
             (Outcome::Cancelled, "cancelled"),
         ] {
             assert_eq!(ending(&outcome), expected);

@@ -1,6 +1,6 @@
 //! `hognose run`: one script, confined, with its output as it comes and its end told truthfully.
 
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use bytes::Bytes;
 use server::RemoteExecutor;
 use stepflow_python::{
     Engine, EngineExecutor, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
-    LimitOverrides, OutputStream, PythonExecutor, Tier,
+    LimitOverrides, PythonExecutor, Tier,
 };
 
 use crate::arguments::RunArguments;
@@ -30,9 +30,7 @@ pub(crate) async fn run(arguments: RunArguments, sources: &Sources) -> anyhow::R
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
     let Prepared { runner, request } = prepared;
-    let executor = runner.executor();
-    let ended = supervise(&arguments, executor.as_ref(), request, stop).await;
-    drop(executor);
+    let ended = supervise(&arguments, runner.executor.as_ref(), request, stop).await;
     runner.leave().await;
     ended
 }
@@ -43,7 +41,11 @@ struct Prepared {
     request: ExecutionRequest,
 }
 
-async fn prepare(arguments: &RunArguments, common: &Common, sources: &Sources) -> anyhow::Result<Prepared> {
+async fn prepare(
+    arguments: &RunArguments,
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<Prepared> {
     let request = request(arguments).await?;
     let runner = Runner::find(arguments, common, sources).await?;
     Ok(Prepared { runner, request })
@@ -57,7 +59,11 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
     for pair in &arguments.limits {
         limits::set_pair(&mut limits, pair)?;
     }
-    let (file, files, wants_stdin) = (arguments.file.clone(), arguments.files.clone(), arguments.stdin);
+    let (file, files, wants_stdin) = (
+        arguments.file.clone(),
+        arguments.files.clone(),
+        arguments.stdin,
+    );
     // Both may wait for somebody to type: not on a thread that has to see an interrupt.
     let read = tokio::task::spawn_blocking(move || {
         let script = script::read(&file, &files)?;
@@ -78,49 +84,63 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
 
 fn read_stdin() -> anyhow::Result<Bytes> {
     let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .context("cannot read standard input")?;
     Ok(bytes.into())
 }
 
-/// A server of this state folder, or an engine of our own.
-enum Runner {
-    Server(RemoteExecutor),
-    Own(Engine),
+/// What runs the script: a server of this state folder, or an engine of our own.
+struct Runner {
+    executor: Arc<dyn PythonExecutor>,
+    engine: Option<Engine>,
 }
 
 impl Runner {
     /// A server serves unless something was asked for that only an engine of our own can promise.
-    async fn find(arguments: &RunArguments, common: &Common, sources: &Sources) -> anyhow::Result<Self> {
+    async fn find(
+        arguments: &RunArguments,
+        common: &Common,
+        sources: &Sources,
+    ) -> anyhow::Result<Self> {
         if !arguments.no_server && arguments.common.python.is_none() {
             let found = RemoteExecutor::connect(&common.socket()).await;
-            let found = found.context("give --no-server to run without it")?;
+            let found = found.context("give --no-server to run without a server")?;
             if let Some(server) = found.filter(|server| serves(server, common.min_tier)) {
-                return Ok(Self::Server(server));
+                let executor = Arc::new(server);
+                return Ok(Self {
+                    executor,
+                    engine: None,
+                });
             }
         }
         let policy = sources.limit_policy(&[])?;
         let environment = start::environment(common).await?;
-        Ok(Self::Own(start::engine(common, environment, 1, policy).await?))
+        let engine = start::engine(common, environment, 1, policy).await?;
+        let executor = Arc::new(EngineExecutor::new(engine.clone()));
+        Ok(Self {
+            executor,
+            engine: Some(engine),
+        })
     }
 
-    fn executor(&self) -> Arc<dyn PythonExecutor> {
-        match self {
-            Self::Server(server) => Arc::new(server.clone()),
-            Self::Own(engine) => Arc::new(EngineExecutor::new(engine.clone())),
-        }
-    }
-
-    /// Waits until our engine has removed what it made. No executor may be left.
+    /// Waits until our engine has removed what it made.
     async fn leave(self) {
-        match self {
-            Self::Server(_) => {}
-            Self::Own(engine) => engine.shutdown(FAREWELL).await,
+        // Its clone of the engine has to be gone before the engine can leave.
+        drop(self.executor);
+        if let Some(engine) = self.engine {
+            engine.shutdown(FAREWELL).await;
         }
     }
 }
 
 fn serves(server: &RemoteExecutor, min_tier: Tier) -> bool {
-    server.capabilities().isolation.tier.parse().is_ok_and(|tier: Tier| tier >= min_tier)
+    server
+        .capabilities()
+        .isolation
+        .tier
+        .parse()
+        .is_ok_and(|tier: Tier| tier >= min_tier)
 }
 
 /// From the start to the last line.
@@ -175,20 +195,4 @@ async fn follow(
             }
         }
     }
-}
-
-/// Writes to our own stream of the same name.
-pub(crate) fn write_to(stream: OutputStream, bytes: &[u8]) -> std::io::Result<()> {
-    match stream {
-        OutputStream::Stdout => {
-            let mut out = std::io::stdout().lock();
-            out.write_all(bytes).and_then(|()| out.flush())
-        }
-        OutputStream::Stderr => std::io::stderr().lock().write_all(bytes),
-    }
-}
-
-/// Whether what stands on standard output stands on the same screen as our notes.
-pub(crate) fn one_screen() -> bool {
-    std::io::stdout().is_terminal() && std::io::stderr().is_terminal()
 }

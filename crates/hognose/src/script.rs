@@ -26,7 +26,9 @@ pub(crate) struct Script {
 pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
     let (bytes, folder) = if file == "-" {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("cannot read the script from standard input")?;
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .context("cannot read the script from standard input")?;
         (bytes, None)
     } else {
         let bytes = fs::read(file).with_context(|| format!("cannot read the script `{file}`"))?;
@@ -35,8 +37,14 @@ pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
     let source = String::from_utf8(bytes)
         .map_err(|_| anyhow::anyhow!("the script `{file}` is not UTF-8: convert it first"))?;
     // A byte order mark is no part of the text. Source: PEP 263.
-    let source = source.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(source);
-    let mut files = pairs.iter().map(|pair| given(pair)).collect::<anyhow::Result<Vec<_>>>()?;
+    let source = source
+        .strip_prefix('\u{feff}')
+        .map(str::to_owned)
+        .unwrap_or(source);
+    let mut files = pairs
+        .iter()
+        .map(|pair| given(pair))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     refuse_duplicates(&files)?;
     for path in named_files(&source)? {
         let name = file_name(Path::new(&path))
@@ -47,33 +55,50 @@ pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
         let folder = folder.as_deref().with_context(|| {
             format!("a script on standard input has no folder: give --file {name}=PATH")
         })?;
-        files.push(InputFile { name, content: beside(folder, &path)?.into() });
+        files.push(InputFile {
+            name,
+            content: beside(folder, &path)?.into(),
+        });
     }
     refuse_duplicates(&files)?;
     Ok(Script { source, files })
 }
 
 fn folder_of(script: &Path) -> anyhow::Result<PathBuf> {
-    let parent = script.parent().filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new(".")).canonicalize().context("cannot find the script's folder")
+    let parent = script
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent
+        .unwrap_or(Path::new("."))
+        .canonicalize()
+        .context("cannot find the script's folder")
 }
 
 /// One `--file NAME=PATH`: the caller's own choice, so any file will do.
 fn given(pair: &str) -> anyhow::Result<InputFile> {
-    let (name, path) = pair
-        .split_once('=')
-        .with_context(|| format!("`--file {pair}` must be NAME=PATH, such as data.csv=./data.csv"))?;
+    let (name, path) = pair.split_once('=').with_context(|| {
+        format!("`--file {pair}` must be NAME=PATH, such as data.csv=./data.csv")
+    })?;
     if !InputFile::is_valid_name(name) {
         bail!("input file name {name:?} must be one plain name without `/`");
     }
     let content = fs::read(path).with_context(|| format!("cannot read the input file `{path}`"))?;
-    Ok(InputFile { name: name.to_owned(), content: content.into() })
+    Ok(InputFile {
+        name: name.to_owned(),
+        content: content.into(),
+    })
 }
 
 fn refuse_duplicates(files: &[InputFile]) -> anyhow::Result<()> {
     for (index, file) in files.iter().enumerate() {
-        if files[..index].iter().any(|earlier| earlier.name == file.name) {
-            bail!("two input files are named `{}`: give one of them another name", file.name);
+        if files[..index]
+            .iter()
+            .any(|earlier| earlier.name == file.name)
+        {
+            bail!(
+                "two input files are named `{}`: give one of them another name",
+                file.name
+            );
         }
     }
     Ok(())
@@ -96,19 +121,29 @@ fn beside(folder: &Path, path: &str) -> anyhow::Result<Vec<u8>> {
     if !real.is_file() {
         bail!("the script names `{path}`, which is no plain file");
     }
-    fs::read(&real).with_context(|| format!("cannot read `{path}`, which the script names in `files`"))
+    fs::read(&real)
+        .with_context(|| format!("cannot read `{path}`, which the script names in `files`"))
 }
 
 /// `files` of the table `[tool.hognose]` in the script's own block.
 fn named_files(source: &str) -> anyhow::Result<Vec<String>> {
-    let Some(block) = metadata(source)? else { return Ok(Vec::new()) };
-    let table: toml::Table = block
-        .parse()
-        .map_err(|error: toml::de::Error| anyhow::anyhow!("the script's `# /// script` block is no TOML: {}", error.message()))?;
+    let Some(block) = metadata(source)? else {
+        return Ok(Vec::new());
+    };
+    let table: toml::Table = block.parse().map_err(|error: toml::de::Error| {
+        anyhow::anyhow!(
+            "the script's `# /// script` block is no TOML: {}",
+            error.message()
+        )
+    })?;
     let hognose = table.get("tool").and_then(|tool| tool.get("hognose"));
-    let Some(files) = hognose.and_then(|own| own.get("files")) else { return Ok(Vec::new()) };
+    let Some(files) = hognose.and_then(|own| own.get("files")) else {
+        return Ok(Vec::new());
+    };
     let names = files.as_array().and_then(|all| {
-        all.iter().map(|one| one.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
+        all.iter()
+            .map(|one| one.as_str().map(str::to_owned))
+            .collect::<Option<Vec<_>>>()
     });
     names.context("`files` in the script's [tool.hognose] must be a list of strings")
 }
@@ -126,8 +161,13 @@ fn metadata(source: &str) -> anyhow::Result<Option<String>> {
             at = next;
             continue;
         }
-        let comments = lines[next..].iter().take_while(|line| **line == "#" || line.starts_with("# ")).count();
-        let end = lines[next..next + comments].iter().rposition(|line| *line == "# ///");
+        let comments = lines[next..]
+            .iter()
+            .take_while(|line| **line == "#" || line.starts_with("# "))
+            .count();
+        let end = lines[next..next + comments]
+            .iter()
+            .rposition(|line| *line == "# ///");
         let Some(length) = end else {
             at = next;
             continue;
@@ -135,7 +175,9 @@ fn metadata(source: &str) -> anyhow::Result<Option<String>> {
         if found.is_some() {
             bail!("the script has two `# /// script` blocks: keep one");
         }
-        let content = lines[next..next + length].iter().map(|line| line.strip_prefix("# ").unwrap_or(""));
+        let content = lines[next..next + length]
+            .iter()
+            .map(|line| line.strip_prefix("# ").unwrap_or(""));
         found = Some(content.collect::<Vec<_>>().join("\n"));
         at = next + length + 1;
     }
@@ -159,7 +201,10 @@ mod tests {
         assert_eq!(text(BLOCK).unwrap(), "[tool.hognose]\nfiles = [\"a.csv\"]");
         assert_eq!(text("print(1)"), None);
         assert_eq!(text("# /// script\n# a = 1\nprint(1)\n# ///"), None);
-        assert_eq!(text("# /// script\n# a = 1\n# ///\n#\n# ///\n").unwrap(), "a = 1\n# ///\n".replace("# ///", "///"));
+        assert_eq!(
+            text("# /// script\n# a = 1\n# ///\n#\n# ///\n").unwrap(),
+            "a = 1\n///\n"
+        );
         assert_eq!(text("# /// other\n# a = 1\n# ///\n"), None);
         assert!(metadata(&BLOCK.repeat(2)).is_err());
     }
@@ -167,9 +212,16 @@ mod tests {
     #[test]
     fn named_files_are_a_list_of_strings_or_refused() {
         let files = |table: &str| named_files(&format!("# /// script\n# {table}\n# ///\n"));
-        assert_eq!(files("tool.hognose.files = ['a', 'b/c']").unwrap(), ["a", "b/c"]);
+        assert_eq!(
+            files("tool.hognose.files = ['a', 'b/c']").unwrap(),
+            ["a", "b/c"]
+        );
         assert!(files("tool.other = 1").unwrap().is_empty());
-        for wrong in ["tool.hognose.files = 'a'", "tool.hognose.files = [1]", "no toml"] {
+        for wrong in [
+            "tool.hognose.files = 'a'",
+            "tool.hognose.files = [1]",
+            "no toml",
+        ] {
             assert!(files(wrong).is_err(), "{wrong}");
         }
     }
@@ -186,7 +238,11 @@ mod tests {
         assert_eq!(&read_script.files[0].content[..], b"1,2");
         let other = folder.path().join("other");
         fs::write(&other, "3").unwrap();
-        let given = read(script.to_str().unwrap(), &[format!("a.csv={}", other.display())]).unwrap();
+        let given = read(
+            script.to_str().unwrap(),
+            &[format!("a.csv={}", other.display())],
+        )
+        .unwrap();
         assert_eq!(&given.files[0].content[..], b"3");
     }
 
@@ -201,7 +257,10 @@ mod tests {
         let absolute = outer.path().join("secret").display().to_string();
         for path in ["../secret", "link", &absolute] {
             fs::write(&script, BLOCK.replace("a.csv", path)).unwrap();
-            assert!(refused(&script, &[]).contains("outside its folder"), "{path}");
+            assert!(
+                refused(&script, &[]).contains("outside its folder"),
+                "{path}"
+            );
         }
         for path in ["..", ".", "/"] {
             fs::write(&script, BLOCK.replace("a.csv", path)).unwrap();

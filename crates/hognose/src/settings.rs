@@ -7,12 +7,13 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use server::ApiKey;
 use stepflow_python::{LimitOverrides, LimitPolicy, Tier};
+use tracing_subscriber::EnvFilter;
 
 use crate::arguments::CommonArguments;
 use crate::limits;
@@ -57,19 +58,27 @@ impl Sources {
         };
         let mut variables = HashMap::new();
         for (name, value) in std::env::vars_os() {
-            let (Some(name), value) = (name.to_str(), value.into_string()) else { continue };
+            let (Some(name), value) = (name.to_str(), value.into_string()) else {
+                continue;
+            };
             match value {
                 Ok(value) => drop(variables.insert(name.to_owned(), value)),
                 Err(_) if name.starts_with("HOGNOSE_") => bail!("{name} must be UTF-8 text"),
                 Err(_) => {}
             }
         }
-        Ok(Self { variables, dotenv: parse_dotenv(&dotenv) })
+        Ok(Self {
+            variables,
+            dotenv: parse_dotenv(&dotenv),
+        })
     }
 
     fn find(&self, flag: Option<&str>, flag_name: &str, variable: &str) -> Option<Found> {
         let of = |text: Option<&str>, origin: String| {
-            text.map(|text| Found { text: text.to_owned(), origin })
+            text.map(|text| Found {
+                text: text.to_owned(),
+                origin,
+            })
         };
         of(flag, flag_name.to_owned())
             .or_else(|| of(set(&self.variables, variable), variable.to_owned()))
@@ -78,29 +87,40 @@ impl Sources {
 
     /// Settings of every command.
     pub(crate) fn common(&self, flags: &CommonArguments) -> anyhow::Result<Common> {
-        let state_dir = self.find(flags.state_dir.as_deref(), "--state-dir", "HOGNOSE_STATE_DIR");
+        let state_dir = self.find(
+            flags.state_dir.as_deref(),
+            "--state-dir",
+            "HOGNOSE_STATE_DIR",
+        );
         let state_dir = match state_dir {
             Some(found) => refuse_empty(&found, "name a folder").map(PathBuf::from)?,
             None => self.default_state_dir()?,
         };
-        let state_dir = std::path::absolute(&state_dir).context("cannot find the working directory")?;
+        let state_dir =
+            std::path::absolute(&state_dir).context("cannot find the working directory")?;
         let python = self.find(flags.python.as_deref(), "--python", "HOGNOSE_PYTHON");
         let python = python
             .map(|found| refuse_empty(&found, "name an interpreter").map(PathBuf::from))
             .transpose()?;
         let tier = self.find(flags.min_tier.as_deref(), "--min-tier", "HOGNOSE_MIN_TIER");
         let min_tier = match tier {
-            Some(found) => {
-                found.text.parse().map_err(|told| anyhow::anyhow!("{}: {told}", found.origin))?
-            }
+            Some(found) => found
+                .text
+                .parse()
+                .map_err(|told| anyhow::anyhow!("{}: {told}", found.origin))?,
             None => Tier::Rootless,
         };
-        Ok(Common { state_dir, python, min_tier })
+        Ok(Common {
+            state_dir,
+            python,
+            min_tier,
+        })
     }
 
     /// Source: XDG Base Directory Specification.
     fn default_state_dir(&self) -> anyhow::Result<PathBuf> {
-        let absolute = |name| set(&self.variables, name).filter(|path| Path::new(path).is_absolute());
+        let absolute =
+            |name| set(&self.variables, name).filter(|path| Path::new(path).is_absolute());
         if let Some(data) = absolute("XDG_DATA_HOME") {
             return Ok(Path::new(data).join("hognose"));
         }
@@ -110,13 +130,22 @@ impl Sources {
 
     /// The address to listen on.
     pub(crate) fn listen(&self, flag: Option<&str>) -> anyhow::Result<SocketAddr> {
-        let found = self.find(flag, "--listen", "HOGNOSE_LISTEN").unwrap_or_else(|| Found {
-            text: DEFAULT_LISTEN.to_owned(),
-            origin: "the default".to_owned(),
-        });
-        let resolved = found.text.to_socket_addrs().ok().and_then(|mut all| all.next());
+        let found = self
+            .find(flag, "--listen", "HOGNOSE_LISTEN")
+            .unwrap_or_else(|| Found {
+                text: DEFAULT_LISTEN.to_owned(),
+                origin: "the default".to_owned(),
+            });
+        let resolved = found
+            .text
+            .to_socket_addrs()
+            .ok()
+            .and_then(|mut all| all.next());
         resolved.with_context(|| {
-            format!("{} is `{}`; use HOST:PORT, such as {DEFAULT_LISTEN}", found.origin, found.text)
+            format!(
+                "{} is `{}`; use HOST:PORT, such as {DEFAULT_LISTEN}",
+                found.origin, found.text
+            )
         })
     }
 
@@ -124,7 +153,9 @@ impl Sources {
     pub(crate) fn api_key(&self, flag: Option<&str>) -> anyhow::Result<Option<ApiKey>> {
         let found = self.find(flag, "--api-key", "HOGNOSE_API_KEY");
         // The value is a secret: no message repeats it.
-        found.map(|found| ApiKey::new(&found.text).context(found.origin)).transpose()
+        found
+            .map(|found| ApiKey::new(&found.text).context(found.origin))
+            .transpose()
     }
 
     /// Executions at once.
@@ -133,10 +164,36 @@ impl Sources {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
             return Ok((2 * processors).clamp(4, MOST_SLOTS));
         };
-        let slots = found.text.parse().ok().filter(|slots| (1..=MOST_SLOTS).contains(slots));
+        let slots = found
+            .text
+            .parse()
+            .ok()
+            .filter(|slots| (1..=MOST_SLOTS).contains(slots));
         slots.with_context(|| {
-            format!("{} is `{}`; use a whole number from 1 to {MOST_SLOTS}", found.origin, found.text)
+            format!(
+                "{} is `{}`; use a whole number from 1 to {MOST_SLOTS}",
+                found.origin, found.text
+            )
         })
+    }
+
+    /// What is logged, as directives of `tracing`.
+    pub(crate) fn log_filter(&self, default: &str) -> anyhow::Result<EnvFilter> {
+        let found = self.find(None, "", "HOGNOSE_LOG");
+        let text = found.as_ref().map_or(default, |found| &found.text);
+        let origin = found.as_ref().map_or("the default", |found| &found.origin);
+        EnvFilter::try_new(text)
+            .with_context(|| format!("{origin} is `{text}`; use a level such as `info`, or `off`"))
+    }
+
+    /// The program `name` on `PATH`.
+    pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
+        let runs = |path: &PathBuf| {
+            fs::metadata(path)
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        };
+        let folders = std::env::split_paths(set(&self.variables, "PATH")?);
+        folders.map(|folder| folder.join(name)).find(runs)
     }
 
     /// Defaults of limits by flag and variable; the maxima stay.
@@ -152,7 +209,10 @@ impl Sources {
             limits::set_pair(&mut wish, pair)?;
         }
         let policy = LimitPolicy::default();
-        Ok(LimitPolicy { defaults: policy.resolve(&wish)?, ..policy })
+        Ok(LimitPolicy {
+            defaults: policy.resolve(&wish)?,
+            ..policy
+        })
     }
 }
 
@@ -167,7 +227,10 @@ impl Common {
         }
         match fs::DirBuilder::new().mode(0o711).create(&self.state_dir) {
             Err(error) if !self.state_dir.is_dir() => Err(error).with_context(|| {
-                format!("cannot create the state folder `{}`", self.state_dir.display())
+                format!(
+                    "cannot create the state folder `{}`",
+                    self.state_dir.display()
+                )
             }),
             Ok(()) | Err(_) => Ok(()),
         }
@@ -180,7 +243,10 @@ impl Common {
 }
 
 fn set<'a>(values: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
-    values.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    values
+        .get(name)
+        .map(String::as_str)
+        .filter(|value| !value.is_empty())
 }
 
 fn refuse_empty(found: &Found, remedy: &str) -> anyhow::Result<String> {
@@ -192,7 +258,10 @@ fn refuse_empty(found: &Found, remedy: &str) -> anyhow::Result<String> {
 
 /// `NAME=VALUE` lines; `export`, comments and matching quotes around a value are understood.
 fn parse_dotenv(text: &str) -> HashMap<String, String> {
-    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
         .map(|(name, value)| (name.trim().to_owned(), unquoted(value.trim()).to_owned()))
@@ -204,7 +273,11 @@ fn unquoted(value: &str) -> &str {
         .into_iter()
         .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
     // Outside quotes a `#` after a space begins a comment.
-    quoted.unwrap_or_else(|| value.split_once(" #").map_or(value, |(value, _)| value.trim_end()))
+    quoted.unwrap_or_else(|| {
+        value
+            .split_once(" #")
+            .map_or(value, |(value, _)| value.trim_end())
+    })
 }
 
 #[cfg(test)]
@@ -213,7 +286,10 @@ mod tests {
 
     fn sources(variables: &[(&str, &str)], dotenv: &str) -> Sources {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Sources { variables: variables.iter().map(owned).collect(), dotenv: parse_dotenv(dotenv) }
+        Sources {
+            variables: variables.iter().map(owned).collect(),
+            dotenv: parse_dotenv(dotenv),
+        }
     }
 
     #[test]
@@ -221,29 +297,56 @@ mod tests {
         let all = sources(&[("HOGNOSE_SLOTS", "2")], "HOGNOSE_SLOTS=3");
         assert_eq!(all.slots(Some("1")).unwrap(), 1);
         assert_eq!(all.slots(None).unwrap(), 2);
-        assert_eq!(sources(&[("HOGNOSE_SLOTS", "")], "HOGNOSE_SLOTS=3").slots(None).unwrap(), 3);
+        assert_eq!(
+            sources(&[("HOGNOSE_SLOTS", "")], "HOGNOSE_SLOTS=3")
+                .slots(None)
+                .unwrap(),
+            3
+        );
         assert!(sources(&[], "").slots(None).unwrap() >= 4);
-        assert_eq!(sources(&[], "").listen(None).unwrap().to_string(), DEFAULT_LISTEN);
+        assert_eq!(
+            sources(&[], "").listen(None).unwrap().to_string(),
+            DEFAULT_LISTEN
+        );
     }
 
     #[test]
     fn a_wrong_value_is_refused_naming_where_it_stood_and_the_right_ones() {
         let refused = |error: anyhow::Error| format!("{error:#}");
-        let dotenv = sources(&[], "HOGNOSE_SLOTS=many\nHOGNOSE_MIN_TIER=rotless\nHOGNOSE_WALL_MS=1h");
+        let dotenv = sources(
+            &[],
+            "HOGNOSE_STATE_DIR=/s\nHOGNOSE_SLOTS=many\nHOGNOSE_MIN_TIER=rotless\nHOGNOSE_WALL_MS=1h",
+        );
         let slots = refused(dotenv.slots(None).unwrap_err());
-        assert_eq!(slots, "HOGNOSE_SLOTS in .env is `many`; use a whole number from 1 to 250");
+        assert_eq!(
+            slots,
+            "HOGNOSE_SLOTS in .env is `many`; use a whole number from 1 to 250"
+        );
         let tier = refused(dotenv.common(&CommonArguments::default()).unwrap_err());
-        assert!(tier.contains("HOGNOSE_MIN_TIER") && tier.contains("`full`"), "{tier}");
+        assert!(
+            tier.contains("HOGNOSE_MIN_TIER") && tier.contains("`full`"),
+            "{tier}"
+        );
         let wall = refused(dotenv.limit_policy(&[]).unwrap_err());
-        assert!(wall.contains("HOGNOSE_WALL_MS in .env") && wall.contains("milliseconds"), "{wall}");
+        assert!(
+            wall.contains("HOGNOSE_WALL_MS in .env") && wall.contains("milliseconds"),
+            "{wall}"
+        );
         for wrong in ["0", "251", "-1", "x"] {
             assert!(sources(&[], "").slots(Some(wrong)).is_err(), "{wrong}");
         }
         for wrong in ["localhost", "127.0.0.1", "127.0.0.1:99999", ""] {
             assert!(sources(&[], "").listen(Some(wrong)).is_err(), "{wrong}");
         }
-        let key = refused(sources(&[("HOGNOSE_API_KEY", "se cret")], "").api_key(None).unwrap_err());
-        assert!(key.starts_with("HOGNOSE_API_KEY: ") && !key.contains("cret"), "{key}");
+        let key = refused(
+            sources(&[("HOGNOSE_API_KEY", "se cret")], "")
+                .api_key(None)
+                .unwrap_err(),
+        );
+        assert!(
+            key.starts_with("HOGNOSE_API_KEY: ") && !key.contains("cret"),
+            "{key}"
+        );
     }
 
     #[test]
@@ -251,20 +354,36 @@ mod tests {
         let state_dir = |variables: &[(&str, &str)]| {
             let mut all = variables.to_vec();
             all.push(("HOGNOSE_MIN_TIER", "full"));
-            sources(&all, "").common(&CommonArguments::default()).map(|common| common.state_dir)
+            sources(&all, "")
+                .common(&CommonArguments::default())
+                .map(|common| common.state_dir)
         };
         let (xdg, home) = (("XDG_DATA_HOME", "/data"), ("HOME", "/home/u"));
         assert_eq!(state_dir(&[xdg, home]).unwrap(), Path::new("/data/hognose"));
-        assert_eq!(state_dir(&[home]).unwrap(), Path::new("/home/u/.local/share/hognose"));
-        assert_eq!(state_dir(&[("HOGNOSE_STATE_DIR", "/s"), xdg]).unwrap(), Path::new("/s"));
-        assert!(state_dir(&[]).unwrap_err().to_string().contains("--state-dir"));
+        assert_eq!(
+            state_dir(&[home]).unwrap(),
+            Path::new("/home/u/.local/share/hognose")
+        );
+        assert_eq!(
+            state_dir(&[("HOGNOSE_STATE_DIR", "/s"), xdg]).unwrap(),
+            Path::new("/s")
+        );
+        assert!(
+            state_dir(&[])
+                .unwrap_err()
+                .to_string()
+                .contains("--state-dir")
+        );
     }
 
     #[test]
     fn dotenv_lines_are_read_as_shells_write_them() {
         let values = parse_dotenv("# A=0\nA=1\nexport B='x y'\nC=\"#\"\nD=v # why\n\nnothing\n");
         let get = |name: &str| values.get(name).map(String::as_str);
-        assert_eq!((get("A"), get("B"), get("C"), get("D")), (Some("1"), Some("x y"), Some("#"), Some("v")));
+        assert_eq!(
+            (get("A"), get("B"), get("C"), get("D")),
+            (Some("1"), Some("x y"), Some("#"), Some("v"))
+        );
         assert_eq!(values.len(), 4);
     }
 

@@ -13,9 +13,12 @@ pub(crate) async fn environment(common: &Common) -> anyhow::Result<Environment> 
     let (state, python) = (common.state_dir.clone(), common.python.clone());
     let built = tokio::task::spawn_blocking(move || {
         let reporter = Reporter::new();
-        Environments::new(&state).ensure_default(python.as_deref(), &|progress| reporter.show(&progress))
+        Environments::new(&state)
+            .ensure_default(python.as_deref(), &|progress| reporter.show(&progress))
     });
-    Ok(built.await.context("the build of the environment broke off: run it again")??)
+    Ok(built
+        .await
+        .context("the build of the environment broke off: run it again")??)
 }
 
 /// An engine on `environment`.

@@ -16,16 +16,10 @@ pub const NAMESPACES: i32 =
     libc::CLONE_NEWNS | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 
 /// What stays in the zygote's bounding set: what confining a child needs, no more.
-///
-/// `SETFCAP` only rootless: mapping the id 0 of a user namespace into a nested one demands it.
-fn kept_capabilities(privilege: Privilege) -> u64 {
-    use identity::capability::{CHOWN, SETFCAP, SETGID, SETPCAP, SETUID, SYS_ADMIN};
-    let both = 1 << CHOWN | 1 << SETGID | 1 << SETUID | 1 << SETPCAP | 1 << SYS_ADMIN;
-    match privilege {
-        Privilege::Root => both,
-        Privilege::User => both | 1 << SETFCAP,
-    }
-}
+const KEPT_CAPABILITIES: u64 = {
+    use identity::capability::{CHOWN, SETGID, SETPCAP, SETUID, SYS_ADMIN};
+    1 << CHOWN | 1 << SETGID | 1 << SETUID | 1 << SETPCAP | 1 << SYS_ADMIN
+};
 
 /// Builds the root and executes the zygote; never returns.
 ///
@@ -86,8 +80,15 @@ fn become_zygote(
     step("start a session", process::new_session())?;
     step(
         "shrink the bounding set",
-        identity::shrink_bounding_set(kept_capabilities(plan.privilege)),
+        identity::shrink_bounding_set(KEPT_CAPABILITIES),
     )?;
+    if plan.privilege == Privilege::User {
+        // Only root's capabilities survive an exec by themselves.
+        step(
+            "keep capabilities",
+            identity::keep_across_exec(KEPT_CAPABILITIES),
+        )?;
+    }
     step("set no-new-privileges", process::no_new_privileges())?;
     step("forbid core files", process::limit(libc::RLIMIT_CORE, 0, 0))?;
     // Rust ignores SIGPIPE at its start; the interpreter decides for itself.
@@ -222,12 +223,14 @@ fn bind(source: &str, target: &std::ffi::CStr, flags: u64) -> io::Result<()> {
 /// The second, empty layer is there because an overlay without an upper one needs two.
 fn overlay(source: &str, root: &str, target: &std::ffi::CStr) -> io::Result<()> {
     let flags = flag::READ_ONLY | flag::NO_SUID | flag::NO_DEVICES;
-    let layer = |path: &str| fd::open_at(None, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, 0);
+    let layer =
+        |path: &str| fd::open_at(None, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, 0);
     let (full, empty) = (layer(source)?, layer(&format!("{root}/mnt"))?);
     let link = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
     let options = c_string(&format!("lowerdir={}:{}", link(&full), link(&empty)))?;
     let overlay = Some(c"overlay");
-    mount::mount(overlay, target, overlay, flags, Some(&options)).or_else(|_| bind(source, target, flags))
+    mount::mount(overlay, target, overlay, flags, Some(&options))
+        .or_else(|_| bind(source, target, flags))
 }
 
 /// Makes the staging folder the root, detaches the old one and makes the new one read-only.

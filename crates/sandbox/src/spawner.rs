@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use crate::collect::{self, Caps};
+use crate::confine::INSIDE;
 use crate::control::{CgroupFile, Plain, SpawnerReply, SpawnerRequest, spawner_call, step};
 use crate::plan::{Privilege, SpawnerPlan, c_string};
 use crate::sys::process::{ForkOptions, Forked};
@@ -55,13 +56,14 @@ pub fn serve(plan: SpawnerPlan, supervisor: OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A user namespace in which our one uid is 0 and everything after is ours.
+/// A user namespace in which everything after is ours, with our one uid as 1000: no id of it is 0,
+/// in a guest's eyes either.
 fn enter_rootless() -> io::Result<()> {
     let (uid, gid) = (identity::effective_uid(), identity::effective_gid());
     process::unshare(libc::CLONE_NEWUSER)?;
     std::fs::write("/proc/self/setgroups", "deny")?;
-    std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
-    std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+    std::fs::write("/proc/self/uid_map", format!("{INSIDE} {uid} 1"))?;
+    std::fs::write("/proc/self/gid_map", format!("{INSIDE} {gid} 1"))
 }
 
 struct Spawner {

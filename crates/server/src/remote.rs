@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
+use stepflow_python::executor::{source, validate};
 use stepflow_python::{
     ArtifactContent, Capabilities, Execution, ExecutionError, ExecutionId, ExecutionRequest,
     FunctionRequest, PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse,
@@ -91,25 +92,25 @@ impl RemoteExecutor {
 #[async_trait]
 impl PythonExecutor for RemoteExecutor {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        seed::run(self, seed::code(request)?).await
+        seed::run(self, seed::code(request).await?).await
     }
 
     async fn execute_function(
         &self,
         request: FunctionRequest,
     ) -> Result<PythonResponse, PythonError> {
-        seed::run(self, seed::function(request)).await
+        seed::run(self, source::of_function(request)).await
     }
 
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        seed::run(self, seed::script(request).await?).await
+        seed::run(self, source::of_script(request).await?).await
     }
 
     async fn validate_environment(
         &self,
         config: &PythonConfig,
     ) -> Result<ValidationResult, PythonError> {
-        Ok(seed::validate(&self.capabilities, config))
+        Ok(validate::environment(&self.capabilities, config))
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {

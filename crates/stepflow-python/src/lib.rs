@@ -13,6 +13,7 @@ pub use engine::{
     CapturedOutput, Exception, ExitStatus, Frame, Isolation, Layer, LayerState, Limit, LimitError,
     SkippedArtifact, Span, Stream as OutputStream, Value,
 };
+pub use engine::{Engine, EngineConfig, Environment, Interpreter, StartEngineError, Tier, inspect};
 pub use environment::{EnvironmentError, Environments};
 pub use errors::PythonError;
 pub use executor::{

@@ -1,5 +1,10 @@
 //! The engine against the real kernel and a real CPython, without packages.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "test helpers outside #[test] functions")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "test helpers outside #[test] functions"
+)]
 
 mod ends;
 mod limits;

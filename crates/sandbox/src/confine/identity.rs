@@ -7,8 +7,8 @@ use super::Text;
 use crate::plan::Privilege;
 use crate::sys::{fd, identity, process};
 
-/// The guest's uid and gid as it sees them.
-const INSIDE: u32 = 1000;
+/// The guest's uid and gid as it sees them; an ordinary user's, too, in the namespace around it.
+pub const INSIDE: u32 = 1000;
 
 /// Takes the slot's uid. In the rootless tier there is only one, which we have.
 pub(super) fn become_slot(privilege: Privilege, uid: u32) -> io::Result<()> {
@@ -21,12 +21,16 @@ pub(super) fn become_slot(privilege: Privilege, uid: u32) -> io::Result<()> {
     process::set_dumpable(true)
 }
 
-/// A user namespace of its own: `uid` outside is 1000 inside, and no other id exists.
+/// A user namespace of its own: the slot's uid is 1000 inside, and no other id exists.
 /// Source: user_namespaces(7).
-pub(super) fn enter_user_namespace(uid: u32) -> io::Result<()> {
+pub(super) fn enter_user_namespace(privilege: Privilege, uid: u32) -> io::Result<()> {
+    let outside = match privilege {
+        Privilege::Root => uid,
+        Privilege::User => INSIDE,
+    };
     process::unshare(libc::CLONE_NEWUSER)?;
     process::set_dumpable(true)?;
-    let map = Text::format(format_args!("{INSIDE} {uid} 1"))?;
+    let map = Text::format(format_args!("{INSIDE} {outside} 1"))?;
     for (path, content) in [
         (c"/proc/self/setgroups", b"deny".as_slice()),
         (c"/proc/self/uid_map", map.as_bytes()),

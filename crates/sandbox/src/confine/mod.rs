@@ -18,6 +18,7 @@ use crate::control::{ChildStatus, ForkRequest, LeaseHeader, Plain, step};
 use crate::plan::ConfinePlan;
 use crate::sys::{self, fd, process, socket};
 
+pub use identity::INSIDE;
 pub use text::Text;
 
 /// Descriptors handed to a child, before they have their final numbers.
@@ -104,15 +105,15 @@ fn steps(
     )?;
     let output = at(step::WORKDIR, workdir::mount(request))?;
     at(step::PROC, workdir::mount_proc())?;
-    at(step::PROC, cgroup::prefer_for_oom())?;
     at(step::SESSION, process::new_session())?;
     at(
         step::IDENTITY,
         identity::become_slot(plan.privilege, request.uid),
     )?;
+    at(step::PROC, cgroup::prefer_for_oom())?;
     at(
         step::USER_NAMESPACE,
-        identity::enter_user_namespace(request.uid),
+        identity::enter_user_namespace(plan.privilege, request.uid),
     )?;
     at(step::CAPABILITIES, identity::drop_capabilities())?;
     at(step::RLIMITS, limits::apply(request))?;

@@ -8,12 +8,10 @@ use super::{check, check_long};
 #[expect(missing_docs, reason = "the kernel's names")]
 pub mod capability {
     pub const CHOWN: u32 = 0;
-    pub const DAC_OVERRIDE: u32 = 1;
     pub const SETGID: u32 = 6;
     pub const SETUID: u32 = 7;
     pub const SETPCAP: u32 = 8;
     pub const SYS_ADMIN: u32 = 21;
-    pub const SETFCAP: u32 = 31;
 }
 
 /// Effective uid.
@@ -94,19 +92,41 @@ struct Sets {
 
 /// Sets permitted and effective capabilities to `kept` and inheritable to none. Source: capset(2).
 pub fn keep_capabilities(kept: u64) -> io::Result<()> {
+    set_capabilities(kept, 0)
+}
+
+/// Keeps `kept` across the next exec although we are not root there: ambient capabilities.
+/// Source: capabilities(7), PR_CAP_AMBIENT(2const).
+pub fn keep_across_exec(kept: u64) -> io::Result<()> {
+    set_capabilities(kept, kept)?;
+    for number in (0..64_u32).filter(|number| kept & (1 << number) != 0) {
+        let raise = libc::PR_CAP_AMBIENT_RAISE;
+        // SAFETY: takes integers.
+        check(unsafe {
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                raise,
+                libc::c_ulong::from(number),
+                0,
+                0,
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn set_capabilities(kept: u64, inheritable: u64) -> io::Result<()> {
     // _LINUX_CAPABILITY_VERSION_3: two blocks of 32 bits.
     let header = Header {
         version: 0x2008_0522,
         pid: 0,
     };
-    let halves = [(kept & 0xffff_ffff), (kept >> 32)];
-    let sets = halves.map(|half| {
-        let bits = u32::try_from(half).unwrap_or(0);
-        Sets {
-            effective: bits,
-            permitted: bits,
-            inheritable: 0,
-        }
+    let half =
+        |set: u64, index: u32| u32::try_from((set >> (32 * index)) & 0xffff_ffff).unwrap_or(0);
+    let sets = [0, 1].map(|index| Sets {
+        effective: half(kept, index),
+        permitted: half(kept, index),
+        inheritable: half(inheritable, index),
     });
     // SAFETY: header and the two blocks that version 3 demands are initialised.
     check_long(unsafe { libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()) })?;

@@ -2,7 +2,8 @@
 //!
 //! The lexer is a loop with stacks on the heap, so any text may pass through it. The depth that is
 //! counted here is never less than that of the tree: everything that could nest adds to it, and
-//! only what surely ends a nest (a comma or the matching bracket) takes away from it.
+//! only what surely ends a nest (a comma or the matching bracket) takes away from it. The parser
+//! reads some broken texts by other tokens than the lexer alone; those are refused.
 
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer};
@@ -17,6 +18,9 @@ const DEPTH: usize = 1000;
 const BRACKETS: usize = 200;
 /// Most blocks in one another. Source: CPython refuses more than 100.
 const BLOCKS: usize = 100;
+
+/// Deepest tree that is safe to walk and drop on the stacks of `pool`, in a debug build too.
+const SAFE_DEPTH: usize = 8 * DEPTH;
 
 /// Whether the tree of `source` may be built.
 ///
@@ -38,6 +42,18 @@ pub(crate) fn admits(source: &str) -> bool {
     false
 }
 
+/// Whether a tree that was built from `tokens` is safe to walk and drop: the second check, on what
+/// the parser really read.
+pub(crate) fn is_safe(tokens: impl Iterator<Item = TokenKind>) -> bool {
+    let mut depth = Depth::default();
+    let mut deepest = 0;
+    for token in tokens {
+        depth.take(token);
+        deepest = deepest.max(depth.total());
+    }
+    deepest <= SAFE_DEPTH
+}
+
 /// How deep the tree can be at this token.
 #[derive(Debug, Default)]
 struct Depth {
@@ -47,6 +63,8 @@ struct Depth {
     levels: Vec<(Closer, Level)>,
     /// The sum over `statement` and `levels`.
     sum: usize,
+    /// Open f-strings and t-strings.
+    strings: usize,
 }
 
 /// What has been nested on one bracket level.
@@ -71,6 +89,8 @@ impl Depth {
     fn take(&mut self, token: TokenKind) -> bool {
         match token {
             TokenKind::Unknown | TokenKind::IpyEscapeCommand => return false,
+            // An unclosed string ends there, and the parser may take its quote for the f-string's.
+            TokenKind::NonLogicalNewline => return self.strings == 0,
             TokenKind::Indent => self.blocks += 1,
             TokenKind::Dedent => self.blocks = self.blocks.saturating_sub(1),
             TokenKind::Newline => {
@@ -87,9 +107,11 @@ impl Depth {
                 None => self.count(other),
             },
         }
-        self.sum + self.levels.len() + self.blocks <= DEPTH
-            && self.levels.len() <= BRACKETS
-            && self.blocks <= BLOCKS
+        self.total() <= DEPTH && self.levels.len() <= BRACKETS && self.blocks <= BLOCKS
+    }
+
+    fn total(&self) -> usize {
+        self.sum + self.levels.len() + self.blocks
     }
 
     fn open(&mut self, closer: Closer) {
@@ -97,16 +119,17 @@ impl Depth {
         self.level().chain += 1;
         self.sum += 1;
         self.levels.push((closer, Level::default()));
+        self.strings += usize::from(closer == Closer::String);
     }
 
+    /// A bracket that closes nothing changes nothing.
     fn close(&mut self, closer: Closer) -> bool {
-        match self.levels.pop() {
-            Some((expected, level)) if expected == closer => {
-                self.sum -= level.chain + level.held;
-                true
-            }
-            _ => false,
-        }
+        let Some((_, level)) = self.levels.pop_if(|(expected, _)| *expected == closer) else {
+            return false;
+        };
+        self.sum -= level.chain + level.held;
+        self.strings -= usize::from(closer == Closer::String);
+        true
     }
 
     fn count(&mut self, token: TokenKind) {
@@ -212,7 +235,7 @@ mod tests {
 
     #[test]
     fn what_no_python_compiles_is_refused() {
-        for source in ["(", ")", "(]", "f'{x", "'abc", "x = $"] {
+        for source in ["(", ")", "(]", "f'{x", "f'{' \n}'", "x = $"] {
             assert!(!admits(source), "{source}");
         }
     }

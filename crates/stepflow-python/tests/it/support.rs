@@ -8,18 +8,18 @@ use stepflow_python::EngineExecutor;
 use tempfile::TempDir;
 
 /// An executor whose engine has its own state folder.
-pub struct Bench {
-    pub executor: EngineExecutor,
-    pub state: TempDir,
+pub(crate) struct Bench {
+    pub(crate) executor: EngineExecutor,
+    pub(crate) state: TempDir,
 }
 
 /// Starts an engine on the host's `python3`.
-pub async fn bench() -> Bench {
+pub(crate) async fn bench() -> Bench {
     bench_with(&[]).await
 }
 
 /// The same with empty packages of these names.
-pub async fn bench_with(packages: &[&str]) -> Bench {
+pub(crate) async fn bench_with(packages: &[&str]) -> Bench {
     let state = tempfile::tempdir().unwrap();
     let environment = bare_environment(&state.path().join("environment"));
     let name = environment.interpreter.name();

@@ -13,6 +13,11 @@ use super::wire::{
     LossyBody, OutcomeBody, SkippedBody, TimingBody, TracebackFrameBody, UsageBody, ValueBody,
 };
 
+/// The answer of `POST /v1/executions` for a report that came from anywhere.
+pub fn execution_json(report: ExecutionReport) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(body(report))
+}
+
 /// The answer for an execution that ended.
 pub(crate) fn body(report: ExecutionReport) -> ExecutionBody {
     let (stdout, stdout_lossy) = report.stdout.text();

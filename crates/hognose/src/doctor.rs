@@ -1,0 +1,293 @@
+//! `hognose doctor`: which layers hold here, what that means, and how to mend those that do not.
+//!
+//! Reads the host and starts nothing but one tiny execution, and that only on an environment that
+//! is there already.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use stepflow_python::environment::Environments;
+use stepflow_python::{
+    EngineExecutor, ExecutionReport, ExecutionRequest, Isolation, Layer, LayerState, LimitPolicy,
+    Outcome, PythonExecutor, Tier, inspect,
+};
+
+use crate::arguments::DoctorArguments;
+use crate::output;
+use crate::settings::{Common, Sources};
+use crate::start;
+
+/// Layers without which the engine starts nothing.
+const ESSENTIAL: [&str; 3] = ["user_namespace", "proc", "seccomp"];
+
+/// What was found out.
+struct Diagnosis {
+    isolation: Isolation,
+    /// Why nothing may serve, if so.
+    refusal: Option<String>,
+    /// (name, where it is), and what its absence means.
+    tools: Vec<(&'static str, Option<String>, &'static str)>,
+    /// Where the environment is.
+    environment: Option<String>,
+    /// `None` without an environment; milliseconds of start and run, or what went wrong.
+    self_test: Option<Result<(u128, u128), String>>,
+}
+
+/// Prints the diagnosis; the exit code is 0 if something may serve, else 1.
+pub(crate) async fn doctor(arguments: DoctorArguments, sources: &Sources) -> anyhow::Result<u8> {
+    let common = sources.common(&arguments.common)?;
+    let isolation = inspect();
+    let environment = Environments::new(&common.state_dir).find_default(common.python.as_deref());
+    let refusal = refusal(&isolation, common.min_tier);
+    let self_test = match (&environment, &refusal) {
+        (Some(_), None) => Some(
+            self_test(&common)
+                .await
+                .map_err(|error| format!("{error:#}")),
+        ),
+        (Some(_) | None, _) => None,
+    };
+    let diagnosis = Diagnosis {
+        isolation,
+        refusal,
+        tools: tools(sources),
+        environment: environment.map(|path| path.display().to_string()),
+        self_test,
+    };
+    let text = if arguments.json {
+        as_json(&diagnosis).to_string()
+    } else {
+        as_text(&diagnosis)
+    };
+    output::line(&text).context("cannot write to standard output")?;
+    Ok(u8::from(!diagnosis.may_serve()))
+}
+
+impl Diagnosis {
+    fn may_serve(&self) -> bool {
+        self.refusal.is_none() && !matches!(self.self_test, Some(Err(_)))
+    }
+}
+
+fn refusal(isolation: &Isolation, min_tier: Tier) -> Option<String> {
+    let missing: Vec<_> = isolation
+        .layers
+        .iter()
+        .filter(|layer| layer.state == LayerState::Missing && ESSENTIAL.contains(&layer.name))
+        .map(|layer| layer.name)
+        .collect();
+    if !missing.is_empty() {
+        return Some(format!(
+            "nothing can be confined here without {}",
+            missing.join(" and ")
+        ));
+    }
+    let tier = isolation.tier;
+    let enough = tier.parse().is_ok_and(|tier: Tier| tier >= min_tier);
+    (!enough).then(|| format!("the tier is `{tier}`, but `{min_tier}` is the least that may serve; name `--min-tier {tier}` to accept it"))
+}
+
+/// One execution on the environment that is there.
+async fn self_test(common: &Common) -> anyhow::Result<(u128, u128)> {
+    let environment = start::environment(common).await?;
+    let engine = start::engine(common, environment, 1, LimitPolicy::default()).await?;
+    let executor = EngineExecutor::new(engine.clone());
+    let request = ExecutionRequest {
+        source: "print(6 * 7)".into(),
+        ..Default::default()
+    };
+    let ended = async { executor.start(request).await?.finish().await }.await;
+    drop(executor);
+    engine.shutdown(std::time::Duration::from_secs(2)).await;
+    judge(&ended?)
+}
+
+fn judge(report: &ExecutionReport) -> anyhow::Result<(u128, u128)> {
+    match &report.outcome {
+        Outcome::Completed(_) if report.stdout.text().0 == "42\n" => {
+            Ok((report.start.as_millis(), report.usage.wall.as_millis()))
+        }
+        Outcome::Completed(_) => bail!("a program's output did not come back"),
+        Outcome::Raised(_)
+        | Outcome::Rejected(_)
+        | Outcome::LimitExceeded(_)
+        | Outcome::Crashed(_)
+        | Outcome::Cancelled => {
+            let said = output::one_line(&report.stderr.text().0);
+            bail!(
+                "a program that only prints ended as {:?}: {said}",
+                report.outcome
+            )
+        }
+    }
+}
+
+fn tools(sources: &Sources) -> Vec<(&'static str, Option<String>, &'static str)> {
+    let shown = |name| sources.program(name).map(|path| path.display().to_string());
+    let python = sources.program("python3");
+    vec![
+        (
+            "python3",
+            shown("python3"),
+            "install CPython 3.9 or later (apt install python3), or name one with --python",
+        ),
+        (
+            "uv",
+            shown("uv"),
+            "fetched on the first build, which needs venv",
+        ),
+        (
+            "venv",
+            python.and_then(|path| venv_of(&path)),
+            "not found beside python3; only a first build without uv needs it (apt install python3-venv)",
+        ),
+    ]
+}
+
+/// The `ensurepip` of an interpreter, which Debian ships apart from it with `venv`.
+fn venv_of(python: &Path) -> Option<String> {
+    let real = python.canonicalize().ok()?;
+    let library = real.parent()?.parent()?.join("lib").join(real.file_name()?);
+    let module = library.join("ensurepip/__init__.py");
+    module
+        .is_file()
+        .then(|| library.join("venv").display().to_string())
+}
+
+fn as_text(diagnosis: &Diagnosis) -> String {
+    let mut lines = vec![format!("tier {}", diagnosis.isolation.tier)];
+    for layer in &diagnosis.isolation.layers {
+        lines.push(format!(
+            "  {:<9} {:<15} {}",
+            state(layer.state),
+            layer.name,
+            layer.detail
+        ));
+        lines.push(format!("  {:<25} {}", "", layer.meaning));
+        lines.extend(
+            layer
+                .mend
+                .iter()
+                .map(|mend| format!("  {:<25} to mend: {mend}", "")),
+        );
+    }
+    lines.push("tools".to_owned());
+    for (name, found, absent) in &diagnosis.tools {
+        lines.push(format!(
+            "  {:<9} {}",
+            name,
+            found.as_deref().unwrap_or(absent)
+        ));
+    }
+    let absent = "none yet; `hognose env build` or the first run makes one";
+    lines.push(format!(
+        "environment {}",
+        diagnosis.environment.as_deref().unwrap_or(absent)
+    ));
+    lines.push(match &diagnosis.self_test {
+        None => "self-test not run".to_owned(),
+        Some(Ok((start, run))) => format!("self-test completed: start {start} ms, run {run} ms"),
+        Some(Err(reason)) => format!("self-test failed: {reason}"),
+    });
+    lines.push(diagnosis.refusal.clone().unwrap_or_else(|| {
+        let word = if diagnosis.may_serve() {
+            "may serve"
+        } else {
+            "must not serve until the self-test completes"
+        };
+        format!("this host {word}")
+    }));
+    lines.join("\n")
+}
+
+fn as_json(diagnosis: &Diagnosis) -> Value {
+    let tools = diagnosis
+        .tools
+        .iter()
+        .map(|(name, found, _)| ((*name).to_owned(), json!(found)));
+    json!({
+        "tier": diagnosis.isolation.tier,
+        "layers": diagnosis.isolation.layers.iter().map(layer_json).collect::<Vec<_>>(),
+        "tools": tools.collect::<serde_json::Map<_, _>>(),
+        "environment": diagnosis.environment,
+        "self_test": diagnosis.self_test.as_ref().map(|tested| match tested {
+            Ok((start, run)) => json!({"completed": true, "start_ms": start, "run_ms": run}),
+            Err(reason) => json!({"completed": false, "reason": reason}),
+        }),
+        "may_serve": diagnosis.may_serve(),
+        "refusal": diagnosis.refusal,
+    })
+}
+
+fn layer_json(layer: &Layer) -> Value {
+    json!({
+        "name": layer.name,
+        "state": state(layer.state),
+        "detail": layer.detail,
+        "meaning": layer.meaning,
+        "mend": layer.mend,
+    })
+}
+
+fn state(state: LayerState) -> &'static str {
+    match state {
+        LayerState::Enforced => "enforced",
+        LayerState::Weaker => "weaker",
+        LayerState::Missing => "missing",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn isolation(tier: &'static str, name: &'static str, state: LayerState) -> Isolation {
+        let layer = Layer {
+            name,
+            state,
+            detail: String::new(),
+            meaning: String::new(),
+            mend: None,
+        };
+        Isolation {
+            tier,
+            layers: vec![layer],
+        }
+    }
+
+    #[test]
+    fn a_missing_essential_or_a_tier_too_low_is_a_refusal() {
+        for (tier, name, state, refused) in [
+            ("full", "seccomp", LayerState::Enforced, false),
+            ("rootless", "landlock", LayerState::Missing, false),
+            ("rootless", "cgroups", LayerState::Weaker, false),
+            ("full", "seccomp", LayerState::Missing, true),
+            ("full", "user_namespace", LayerState::Missing, true),
+            ("nested", "seccomp", LayerState::Enforced, true),
+        ] {
+            let found = refusal(&isolation(tier, name, state), Tier::Rootless);
+            assert_eq!(
+                found.is_some(),
+                refused,
+                "{tier} {name} {state:?}: {found:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failed_self_test_means_that_nothing_may_serve() {
+        let mut diagnosis = Diagnosis {
+            isolation: isolation("full", "seccomp", LayerState::Enforced),
+            refusal: None,
+            tools: vec![("uv", None, "absent")],
+            environment: None,
+            self_test: None,
+        };
+        assert_eq!(as_json(&diagnosis)["may_serve"], true);
+        assert!(as_text(&diagnosis).contains("absent"));
+        diagnosis.self_test = Some(Err("no".into()));
+        assert_eq!(as_json(&diagnosis)["may_serve"], false);
+        assert!(as_text(&diagnosis).contains("self-test failed: no"));
+    }
+}

@@ -1,0 +1,142 @@
+//! `hognose serve`: builds the environment, starts the engine, binds, gives up root, serves.
+//!
+//! Root is given up between bind and accept: whatever parses a request never is root.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use server::{Bound, KeyMode, ServerConfig};
+use stepflow_python::{Engine, EngineExecutor};
+use tokio::sync::oneshot;
+
+use crate::arguments::ServeArguments;
+use crate::output::{self, note};
+use crate::settings::{Common, Sources};
+use crate::signals::Stop;
+use crate::{exit, start};
+
+/// How often the engine is asked whether it can still serve.
+const PULSE: Duration = Duration::from_secs(1);
+/// How long the engine may take to clean up after the last connection closed.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Serves until a signal, or until the engine dies; returns the exit code.
+pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyhow::Result<u8> {
+    let common = sources.common(&arguments.common)?;
+    let config = config(&arguments, &common, sources)?;
+    let slots = sources.slots(arguments.slots.as_deref())?;
+    let policy = sources.limit_policy(&arguments.limits)?;
+    let mut stop = Stop::watch()?;
+    let engine = tokio::select! {
+        engine = async {
+            let environment = start::environment(&common).await?;
+            start::engine(&common, environment, slots, policy).await
+        } => engine?,
+        () = stop.wanted() => return Ok(exit::CANCELLED),
+    };
+    say_if_weaker(&engine);
+    let (bound, ready) = oneshot::channel();
+    let warming = tokio::spawn(warm(engine.clone(), ready));
+    let key_file = common.state_dir.join("api-key");
+    let on_ready = |told: Bound| {
+        give_up_root(&engine);
+        announce(&told, &key_file.display().to_string());
+        // The receiver only goes with the task.
+        let _ = bound.send(());
+    };
+    let mut death = None;
+    let ending = async {
+        tokio::select! {
+            () = stop.wanted() => {}
+            reason = dies(&engine) => death = Some(reason),
+        }
+    };
+    let executor = Arc::new(EngineExecutor::new(engine.clone()));
+    let served = server::serve(executor, config, on_ready, ending).await;
+    warming.abort();
+    // Its clone of the engine has to be gone before the engine can leave.
+    let _ = warming.await;
+    engine.shutdown(FAREWELL).await;
+    served?;
+    let Some(reason) = death else { return Ok(0) };
+    note(&format!("error: {reason}"));
+    Ok(1)
+}
+
+fn config(
+    arguments: &ServeArguments,
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<ServerConfig> {
+    let key = if arguments.keyless {
+        KeyMode::Keyless
+    } else {
+        sources
+            .api_key(arguments.api_key.as_deref())?
+            .map_or(KeyMode::Stored, KeyMode::Given)
+    };
+    let config = ServerConfig {
+        listen: Some(sources.listen(arguments.listen.as_deref())?),
+        socket: Some(common.socket()),
+        key,
+        allowed_hosts: arguments.allowed_hosts.clone(),
+        ..ServerConfig::new(common.state_dir.clone())
+    };
+    // Before anything that takes long.
+    config.check()?;
+    Ok(config)
+}
+
+/// Nothing degrades silently. Source: contracts/rulings.md, "Everywhere".
+fn say_if_weaker(engine: &Engine) {
+    let tier = engine.isolation().tier;
+    if tier != "full" {
+        note(&format!(
+            "this host confines in the tier `{tier}`, not `full`; see `hognose doctor`"
+        ));
+    }
+}
+
+/// Fails closed: a server that cannot give up root does not serve.
+fn give_up_root(engine: &Engine) {
+    match engine.drop_privileges() {
+        Ok(dropped) => tracing::info!(dropped, "serving without root"),
+        Err(error) => {
+            note(&format!(
+                "error: cannot give up root, so nothing is served: {error}"
+            ));
+            std::process::exit(exit::OWN_ERROR.into());
+        }
+    }
+}
+
+fn announce(bound: &Bound, key_file: &str) {
+    if let Some(key) = &bound.key_created {
+        note(&format!(
+            "API key, made just now and kept in {key_file}: {key}"
+        ));
+    }
+    if let Some(address) = bound.address {
+        // A server without a reader of its output serves all the same.
+        let _ = output::line(&format!("hognose listening on http://{address}"));
+    }
+}
+
+/// Warms every zygote once the server is ready, so that no caller waits for imports.
+async fn warm(engine: Engine, ready: oneshot::Receiver<()>) {
+    if ready.await.is_ok()
+        && let Err(error) = engine.warm().await
+    {
+        tracing::warn!(%error, "cannot warm every preload; they are tried again on first use");
+    }
+}
+
+/// Resolves with a sentence once the engine cannot serve any more.
+async fn dies(engine: &Engine) -> String {
+    loop {
+        tokio::time::sleep(PULSE).await;
+        if let Err(reason) = engine.health().await {
+            return reason;
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What is wrong with a call is told in one sentence, before anything is built or started.
+
+use std::fs;
+
+use crate::support::Home;
+
+#[test]
+fn wrong_arguments_are_one_sentence_that_names_them() {
+    let home = Home::new();
+    fs::write(home.path().join("s.py"), "print(1)").unwrap();
+    fs::write(home.path().join("latin.py"), b"# \xe9").unwrap();
+    for (arguments, part) in [
+        (&[][..], "subcommand"),
+        (&["fly"], "fly"),
+        (&["run"], "<FILE>"),
+        (&["run", "s.py", "--limt", "x"], "--limit"),
+        (&["run", "absent.py"], "cannot read the script `absent.py`"),
+        (&["run", "latin.py"], "not UTF-8"),
+        (&["run", "-", "--stdin"], "both the script and its input"),
+        (
+            &["run", "s.py", "--limit", "wall=5s"],
+            "use one of wall_ms, cpu_ms",
+        ),
+        (&["run", "s.py", "--limit", "wall_ms=1h"], "milliseconds"),
+        (&["run", "s.py", "--file", "a.csv"], "NAME=PATH"),
+        (&["run", "s.py", "--file", "a/b=s.py"], "plain name"),
+        (
+            &["run", "s.py", "--min-tier", "rotless"],
+            "`full`, `rootless` or `nested`",
+        ),
+        (&["serve", "--listen", "nowhere"], "HOST:PORT"),
+        (&["serve", "--slots", "0"], "from 1 to 250"),
+        (&["serve", "--api-key", "two words"], "visible ASCII"),
+        (&["serve", "--listen", "0.0.0.0:0"], "--api-key"),
+        (
+            &["serve", "--listen", "0.0.0.0:0", "--keyless"],
+            "--api-key",
+        ),
+        (
+            &["serve", "--keyless", "--api-key", "k"],
+            "cannot be used with",
+        ),
+        (&["env", "show"], "no environment yet"),
+        (&["env", "show", "abc"], "`abc`"),
+    ] {
+        let said = home.refused(arguments, &[]);
+        assert!(said.contains(part), "{arguments:?}: {said}");
+    }
+    assert!(!home.path().join("state").exists(), "nothing was made");
+}
+
+#[test]
+fn wrong_settings_are_refused_naming_where_they_stood() {
+    let home = Home::new();
+    let said = home.refused(&["serve"], &[("HOGNOSE_SLOTS", "many")]);
+    assert!(said.contains("HOGNOSE_SLOTS is `many`"), "{said}");
+    fs::write(home.path().join(".env"), "HOGNOSE_LISTEN=here\n").unwrap();
+    let said = home.refused(&["serve"], &[]);
+    assert!(said.contains("HOGNOSE_LISTEN in .env is `here`"), "{said}");
+    let said = home.refused(&["serve", "--listen", "there"], &[]);
+    assert!(said.contains("--listen is `there`"), "{said}");
+}
+
+#[test]
+fn a_script_cannot_name_files_outside_its_folder() {
+    let home = Home::new();
+    fs::create_dir(home.path().join("inner")).unwrap();
+    fs::write(home.path().join("secret"), "s").unwrap();
+    let script = "# /// script\n# [tool.hognose]\n# files = ['../secret']\n# ///\n";
+    fs::write(home.path().join("inner/s.py"), script).unwrap();
+    let said = home.refused(&["run", "inner/s.py"], &[]);
+    assert!(said.contains("outside its folder"), "{said}");
+}
+
+#[test]
+fn help_and_version_are_no_errors_and_an_empty_list_is_empty() {
+    let home = Home::new();
+    let help = home.call(&["run", "--help"], &[]);
+    assert!(help.status.success());
+    assert!(
+        String::from_utf8(help.stdout)
+            .unwrap()
+            .contains("--limit <NAME=VALUE>")
+    );
+    assert!(home.call(&["--version"], &[]).status.success());
+    let list = home.call(&["env", "list"], &[]);
+    assert!(list.status.success() && list.stdout.is_empty());
+}

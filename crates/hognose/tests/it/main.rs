@@ -1,0 +1,5 @@
+//! The built binary as people call it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod arguments;
+mod support;
