@@ -57,9 +57,12 @@ def write_workdir(source: bytes, files: list) -> None:
 
 
 def set_variables() -> None:
-    """Replaces the environment by the fixed one."""
+    """Replaces the environment by the fixed one; the loader's path is the launcher's to say."""
+    libraries = os.environ.get("LD_LIBRARY_PATH")
     os.environ.clear()
     os.environ.update(layout.VARIABLES)
+    if libraries:
+        os.environ["LD_LIBRARY_PATH"] = libraries
 
 
 def link_matplotlib_files() -> None:

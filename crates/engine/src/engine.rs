@@ -59,7 +59,7 @@ pub struct Engine {
 struct Inner {
     config: EngineConfig,
     isolation: Isolation,
-    block: Option<Block>,
+    block: Block,
     spawner: Arc<Spawner>,
     preloads: Vec<Preload>,
     zygotes: Vec<Mutex<Option<Arc<Zygote>>>>,
@@ -196,11 +196,11 @@ impl Engine {
     /// Gives up root for good: from here on this process is a uid that owns nothing but the
     /// artifacts. Returns whether there was anything to give up.
     pub fn drop_privileges(&self) -> io::Result<bool> {
-        let Some(block) = &self.inner.block else {
+        if identity::effective_uid() != 0 {
             return Ok(false);
-        };
-        let uid = block.server_uid();
-        std::os::unix::fs::chown(self.inner.store.folder(), Some(uid), Some(uid))?;
+        }
+        let uid = self.inner.block.server_uid();
+        self.inner.store.give_to(uid)?;
         identity::become_user_everywhere(uid, uid)?;
         process::set_dumpable(false)?;
         Ok(true)
@@ -345,6 +345,7 @@ impl Inner {
             killed_for: observed.killed_for,
             oom_kills: observed.counters.oom_kills,
             refused_forks: observed.counters.refused_forks,
+            cpu_used_up: observed.usage.cpu >= limits.cpu,
             workdir_full: collect::is_full(folder),
             exit: observed.exit,
             report: observed.report,

@@ -18,6 +18,8 @@ pub(crate) struct Evidence {
     pub(crate) oom_kills: u64,
     /// Rise of the pids controller's `max` event.
     pub(crate) refused_forks: u64,
+    /// The tree has used all the CPU time it may.
+    pub(crate) cpu_used_up: bool,
     /// The workdir has no free block or no free inode left.
     pub(crate) workdir_full: bool,
     /// How the first process left.
@@ -33,6 +35,7 @@ pub(crate) fn classify(evidence: Evidence) -> Outcome {
         killed_for,
         oom_kills,
         refused_forks,
+        cpu_used_up,
         workdir_full,
         exit,
         report,
@@ -52,7 +55,9 @@ pub(crate) fn classify(evidence: Evidence) -> Outcome {
     }
     // From here on the guest did not complete, and a limit it ran into explains why.
     match exit {
-        ExitStatus::Signaled(libc_signal::SIGXCPU) => return Outcome::LimitExceeded(Limit::Cpu),
+        ExitStatus::Signaled(libc_signal::SIGXCPU) if cpu_used_up => {
+            return Outcome::LimitExceeded(Limit::Cpu);
+        }
         ExitStatus::Signaled(libc_signal::SIGXFSZ) => return Outcome::LimitExceeded(Limit::Disk),
         ExitStatus::Exited(_) | ExitStatus::Signaled(_) => {}
     }
@@ -137,6 +142,7 @@ mod tests {
             killed_for: None,
             oom_kills: 0,
             refused_forks: 0,
+            cpu_used_up: false,
             workdir_full: false,
             exit,
             report,
@@ -229,7 +235,15 @@ mod tests {
             },
             "disk",
         );
-        check(quiet(ExitStatus::Signaled(24), None), "cpu");
+        let signaled = quiet(ExitStatus::Signaled(24), None);
+        check(
+            Evidence {
+                cpu_used_up: true,
+                ..signaled.clone()
+            },
+            "cpu",
+        );
+        check(signaled, "Signaled(24)");
         check(quiet(ExitStatus::Signaled(25), None), "disk");
     }
 }

@@ -14,6 +14,10 @@ use crate::environment::Environment;
 use crate::kit::Kit;
 use crate::preload::Preload;
 
+/// Where an interpreter's own shared objects stand. The loader is told of it: the host's folders
+/// may have a `libpython` of the same name and another release.
+const LIBRARIES: &str = "/python/lib";
+
 /// Empty folders of every root: mount points and places programs expect.
 const FOLDERS: [&str; 8] = [
     "/mnt",
@@ -84,15 +88,21 @@ pub(crate) fn plan(
         ]
         .map(str::to_owned)
         .to_vec(),
-        environment: [
-            "PATH=/environment/bin:/usr/bin:/bin",
-            "HOME=/code",
-            "LANG=C.UTF-8",
-            "TMPDIR=/tmp",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+        environment: variables(environment),
     })
+}
+
+fn variables(environment: &Environment) -> Vec<String> {
+    let mut variables = vec![
+        "PATH=/environment/bin:/usr/bin:/bin".to_owned(),
+        "HOME=/code".to_owned(),
+        "LANG=C.UTF-8".to_owned(),
+        "TMPDIR=/tmp".to_owned(),
+    ];
+    if !environment.interpreter.libraries.is_empty() {
+        variables.push(format!("LD_LIBRARY_PATH={LIBRARIES}"));
+    }
+    variables
 }
 
 #[derive(Default)]
@@ -177,8 +187,7 @@ impl Root {
             let Some(file) = library.file_name().and_then(|file| file.to_str()) else {
                 continue;
             };
-            // /usr/lib is our own folder in the root and one of the loader's default places.
-            let path = format!("/usr/lib/{file}");
+            let path = format!("{LIBRARIES}/{file}");
             if !self.made.contains(&path) {
                 self.push(file_step(library, path));
             }

@@ -62,7 +62,7 @@ pub enum StartEngineError {
 /// What `Engine::start` puts together.
 pub(crate) struct Started {
     pub(crate) isolation: Isolation,
-    pub(crate) block: Option<Block>,
+    pub(crate) block: Block,
     pub(crate) spawner: Spawner,
     pub(crate) preloads: Vec<Preload>,
     pub(crate) store: Store,
@@ -106,7 +106,7 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
         .map_err(at("open the artifact folder"))?;
     Ok(Started {
         isolation: isolation::describe(&found, &parents),
-        block: Some(block),
+        block,
         spawner,
         preloads,
         store,

@@ -4,9 +4,10 @@
 //! memory until records exist.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,9 @@ const KEPT_EXECUTIONS: usize = 10_000;
 /// The artifact folder and its index.
 #[derive(Debug)]
 pub(crate) struct Store {
+    /// By way of `held`: a server that gave up root may not pass the folders above any more.
     folder: PathBuf,
+    _held: File,
     index: Mutex<Index>,
 }
 
@@ -55,14 +58,18 @@ impl Store {
             fs::remove_dir_all(&folder)?;
         }
         fs::create_dir_all(&folder)?;
+        let held = File::open(&folder)?;
+        let folder = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
         Ok(Self {
             folder,
+            _held: held,
             index: Mutex::default(),
         })
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
+    /// Makes the folder another user's.
+    pub(crate) fn give_to(&self, uid: u32) -> io::Result<()> {
+        std::os::unix::fs::chown(&self.folder, Some(uid), Some(uid))
     }
 
     pub(crate) fn incoming(&self) -> io::Result<Incoming> {
@@ -185,12 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn files_are_reached_without_the_path_to_them() {
+        let above = tempfile::tempdir().unwrap();
+        let store = Store::open(above.path().join("one/artifacts")).unwrap();
+        fs::rename(above.path().join("one"), above.path().join("other")).unwrap();
+        let mut incoming = store.incoming().unwrap();
+        incoming.write(b"abc").unwrap();
+        let sha256 = store.finish(incoming).unwrap();
+        let kept = above.path().join("other/artifacts").join(sha256);
+        assert_eq!(fs::read(kept).unwrap(), b"abc");
+    }
+
+    #[test]
     fn a_file_that_was_never_finished_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(folder.path().join("artifacts")).unwrap();
         let mut incoming = store.incoming().unwrap();
         incoming.write(b"abc").unwrap();
         drop(incoming);
-        assert_eq!(fs::read_dir(store.folder()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(&store.folder).unwrap().count(), 0);
     }
 }

@@ -125,7 +125,7 @@ fn judge(report: &ExecutionReport) -> anyhow::Result<(u128, u128)> {
 
 fn tools(sources: &Sources) -> Vec<(&'static str, Option<String>, &'static str)> {
     let shown = |name| sources.program(name).map(|path| path.display().to_string());
-    let python = sources.program("python3");
+    let venv = sources.program("python3").and_then(|path| venv_of(&path));
     vec![
         (
             "python3",
@@ -135,24 +135,27 @@ fn tools(sources: &Sources) -> Vec<(&'static str, Option<String>, &'static str)>
         (
             "uv",
             shown("uv"),
-            "fetched on the first build, which needs venv",
+            "not on PATH; the first build fetches it, with venv",
         ),
         (
             "venv",
-            python.and_then(|path| venv_of(&path)),
-            "not found beside python3; only a first build without uv needs it (apt install python3-venv)",
+            venv,
+            "not found where python3 lies; a first build without uv needs it (apt install python3-venv)",
         ),
     ]
 }
 
-/// The `ensurepip` of an interpreter, which Debian ships apart from it with `venv`.
+/// The `venv` of an interpreter. Debian ships `ensurepip`, without which it is of no use, apart.
 fn venv_of(python: &Path) -> Option<String> {
     let real = python.canonicalize().ok()?;
-    let library = real.parent()?.parent()?.join("lib").join(real.file_name()?);
-    let module = library.join("ensurepip/__init__.py");
-    module
-        .is_file()
-        .then(|| library.join("venv").display().to_string())
+    let name = real.file_name()?.to_str()?;
+    if !name.contains('.') {
+        // A shim: a program that finds the interpreter. The build asks it; we start nothing.
+        return Some(format!("cannot be told: {} is a shim", real.display()));
+    }
+    let library = real.parent()?.parent()?.join("lib").join(name);
+    let whole = library.join("ensurepip/__init__.py").is_file();
+    whole.then(|| library.join("venv").display().to_string())
 }
 
 fn as_text(diagnosis: &Diagnosis) -> String {

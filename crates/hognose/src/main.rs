@@ -17,6 +17,7 @@ mod settings;
 mod signals;
 mod start;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -70,6 +71,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
 fn log_to_stderr(filter: EnvFilter) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
 }

@@ -72,11 +72,13 @@ fn replace(folder: &Path, target: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
-/// Writes a line to standard output at once.
+/// Writes a line to standard output at once. A reader that went away has read enough.
 pub(crate) fn line(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 /// Writes a line to standard error; there is nowhere to say that this failed.

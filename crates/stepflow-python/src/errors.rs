@@ -4,7 +4,10 @@
 ///
 /// Source: seed 003, "错误类型".
 #[derive(Debug, Clone, thiserror::Error)]
-#[expect(missing_docs, reason = "the seed's variants; their texts say what they are")]
+#[expect(
+    missing_docs,
+    reason = "the seed's variants; their texts say what they are"
+)]
 pub enum PythonError {
     #[error("Parse error: {0}")]
     ParseError(String),

@@ -1,7 +1,6 @@
 //! The engine against the real kernel and a real CPython, without packages.
 #![expect(
     clippy::unwrap_used,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "test helpers outside #[test] functions"
 )]

@@ -10,13 +10,13 @@ use engine::{
 use tempfile::TempDir;
 
 /// An engine with its own state folder, which goes with it.
-pub struct Bench {
-    pub engine: Engine,
+pub(crate) struct Bench {
+    pub(crate) engine: Engine,
     _state: TempDir,
 }
 
 /// Starts an engine on the host's `python3`.
-pub async fn bench() -> Bench {
+pub(crate) async fn bench() -> Bench {
     let state = tempfile::tempdir().unwrap();
     let environment = bare_environment(&state.path().join("environment"));
     let config = EngineConfig {
@@ -34,7 +34,7 @@ pub async fn bench() -> Bench {
 
 impl Bench {
     /// Runs a source with default limits.
-    pub async fn run(&self, source: &str) -> ExecutionReport {
+    pub(crate) async fn run(&self, source: &str) -> ExecutionReport {
         self.run_request(ExecutionRequest {
             source: source.into(),
             ..Default::default()
@@ -42,7 +42,7 @@ impl Bench {
         .await
     }
 
-    pub async fn run_request(&self, request: ExecutionRequest) -> ExecutionReport {
+    pub(crate) async fn run_request(&self, request: ExecutionRequest) -> ExecutionReport {
         self.engine
             .execute(request)
             .await
@@ -52,13 +52,13 @@ impl Bench {
             .unwrap()
     }
 
-    pub async fn outcome(&self, source: &str) -> Outcome {
+    pub(crate) async fn outcome(&self, source: &str) -> Outcome {
         self.run(source).await.outcome
     }
 }
 
 /// Text of a report's standard output.
-pub fn stdout(report: &ExecutionReport) -> String {
+pub(crate) fn stdout(report: &ExecutionReport) -> String {
     report.stdout.text().0
 }
 

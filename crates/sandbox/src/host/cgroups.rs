@@ -74,7 +74,7 @@ fn usable(point: &str, path: &str, writable: &dyn Fn(&Path) -> bool) -> Option<S
 }
 
 fn may_make_folders(folder: &Path) -> bool {
-    let trial = folder.join(format!("hognose-probe-{}", std::process::id()));
+    let trial = folder.join(format!("probe-hognose-{}", std::process::id()));
     fs::create_dir(&trial).is_ok() && fs::remove_dir(&trial).is_ok()
 }
 

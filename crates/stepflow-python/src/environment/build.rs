@@ -26,29 +26,59 @@ pub(super) struct Order<'a> {
 }
 
 /// Builds a whole environment in `order.folder`. The manifest is written last.
-pub(super) fn build(order: &Order<'_>, progress: &dyn Fn(Progress)) -> Result<(), EnvironmentError> {
-    let site = order.folder.join(format!("lib/{}/site-packages", order.python.name()));
+pub(super) fn build(
+    order: &Order<'_>,
+    progress: &dyn Fn(Progress),
+) -> Result<(), EnvironmentError> {
+    let site = order
+        .folder
+        .join(format!("lib/{}/site-packages", order.python.name()));
     let share = order.folder.join("share");
     let made = fs::create_dir_all(&site).and_then(|()| fs::create_dir_all(&share));
     at("make the environment's folders", made)?;
     let lock = order.folder.join("environment.lock");
     at("write the lock", fs::write(&lock, order.lock))?;
     let python = &order.python.executable;
-    uv::install(order.uv, &Install { python, lock: &lock, target: &site, cache: order.cache }, progress)?;
+    uv::install(
+        order.uv,
+        &Install {
+            python,
+            lock: &lock,
+            target: &site,
+            cache: order.cache,
+        },
+        progress,
+    )?;
     // Their first lines name the host's interpreter; inside, modules are run with `-m`.
     let _ = fs::remove_dir_all(site.join("bin"));
-    progress(Progress { step: "fonts", done: 0, total: 1, text: "preparing fonts".into() });
+    progress(Progress {
+        step: "fonts",
+        done: 0,
+        total: 1,
+        text: "preparing fonts".into(),
+    });
     prepare_fonts(python, &site, &share)?;
-    at("write the environment's interpreter", write_interpreter(order))?;
+    at(
+        "write the environment's interpreter",
+        write_interpreter(order),
+    )?;
     at("make the environment readable", make_readable(order.folder))?;
     let packages = at("read the installed packages", installed(&site))?;
     let text = format!("{} packages", packages.len());
-    let manifest =
-        Manifest { digest: order.digest.to_owned(), python: order.python.version_text(), packages };
+    let manifest = Manifest {
+        digest: order.digest.to_owned(),
+        python: order.python.version_text(),
+        packages,
+    };
     let json = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from);
     let written = json.and_then(|json| fs::write(order.folder.join(MANIFEST), json));
     at("write the manifest", written)?;
-    progress(Progress { step: "done", done: 1, total: 1, text });
+    progress(Progress {
+        step: "done",
+        done: 1,
+        total: 1,
+        text,
+    });
     Ok(())
 }
 
@@ -61,21 +91,34 @@ fn write_interpreter(order: &Order<'_>) -> io::Result<()> {
     let bin = order.folder.join("bin");
     fs::create_dir_all(&bin)?;
     for name in ["python3", "python", &order.python.name()] {
-        symlink(format!("/python/bin/{}", order.python.name()), bin.join(name))?;
+        symlink(
+            format!("/python/bin/{}", order.python.name()),
+            bin.join(name),
+        )?;
     }
     let version = order.python.version_text();
     let home = "home = /python/bin\ninclude-system-site-packages = false\n";
-    fs::write(order.folder.join("pyvenv.cfg"), format!("{home}version = {version}\n"))
+    fs::write(
+        order.folder.join("pyvenv.cfg"),
+        format!("{home}version = {version}\n"),
+    )
 }
 
 fn prepare_fonts(python: &Path, site: &Path, share: &Path) -> Result<(), EnvironmentError> {
-    let output = uv::command(python).args(["-I", "-B", "-c", FONTS_SCRIPT]).arg(site).arg(share).output();
+    let output = uv::command(python)
+        .args(["-I", "-B", "-c", FONTS_SCRIPT])
+        .arg(site)
+        .arg(share)
+        .output();
     let output = output.map_err(|source| EnvironmentError::host("prepare the fonts", source))?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(EnvironmentError::Tool { doing: "prepare the fonts".into(), said })
+    Err(EnvironmentError::Tool {
+        doing: "prepare the fonts".into(),
+        said,
+    })
 }
 
 /// (name, version) of every distribution, by the names of their metadata folders.
@@ -83,9 +126,14 @@ fn installed(site: &Path) -> io::Result<Vec<(String, String)>> {
     let mut packages = Vec::new();
     for entry in fs::read_dir(site)? {
         let folder = entry?.file_name().to_string_lossy().into_owned();
-        let stem = folder.strip_suffix(".dist-info").and_then(|stem| stem.rsplit_once('-'));
+        let stem = folder
+            .strip_suffix(".dist-info")
+            .and_then(|stem| stem.rsplit_once('-'));
         if let Some((name, version)) = stem {
-            packages.push((name.to_lowercase().replace(['_', '.'], "-"), version.to_owned()));
+            packages.push((
+                name.to_lowercase().replace(['_', '.'], "-"),
+                version.to_owned(),
+            ));
         }
     }
     packages.sort();
@@ -128,7 +176,12 @@ mod tests {
     #[test]
     fn distributions_are_named_as_indexes_name_them() {
         let site = tempfile::tempdir().unwrap();
-        for folder in ["Scikit_Learn-1.2.dist-info", "numpy-2.0.dist-info", "numpy", "bin"] {
+        for folder in [
+            "Scikit_Learn-1.2.dist-info",
+            "numpy-2.0.dist-info",
+            "numpy",
+            "bin",
+        ] {
             fs::create_dir(site.path().join(folder)).unwrap();
         }
         let pair = |name: &str, version: &str| (name.to_owned(), version.to_owned());
@@ -143,7 +196,8 @@ mod tests {
         let mode = |name: &str| found(name).permissions().mode() & 0o777;
         for (name, before) in [("a", 0o600), ("b", 0o700)] {
             fs::write(folder.path().join(name), "x").unwrap();
-            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(before)).unwrap();
+            fs::set_permissions(folder.path().join(name), fs::Permissions::from_mode(before))
+                .unwrap();
         }
         make_readable(folder.path()).unwrap();
         assert_eq!((mode("a"), mode("b"), mode("")), (0o644, 0o755, 0o755));

@@ -30,7 +30,15 @@ print(json.dumps({
 "#;
 
 /// Names tried on PATH, in this order.
-const NAMES: [&str; 7] = ["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python"];
+const NAMES: [&str; 7] = [
+    "python3",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "python3.10",
+    "python3.9",
+    "python",
+];
 
 /// Where an interpreter stands when PATH is of no help.
 const FIXED: [&str; 2] = ["/usr/bin/python3", "/usr/local/bin/python3"];
@@ -81,7 +89,10 @@ pub(super) fn resolve(explicit: Option<&Path>) -> Result<Resolved, EnvironmentEr
     Err(EnvironmentError::Interpreter { reason })
 }
 
-#[expect(clippy::disallowed_methods, reason = "the interpreter is asked what it is before anything trusts it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the interpreter is asked what it is before anything trusts it"
+)]
 fn ask(candidate: &OsStr) -> Result<Resolved, String> {
     let shown = candidate.to_string_lossy();
     let output = Command::new(candidate)
@@ -90,20 +101,28 @@ fn ask(candidate: &OsStr) -> Result<Resolved, String> {
         .output()
         .map_err(|error| format!("`{shown}` cannot be run: {error}"))?;
     if !output.status.success() {
-        return Err(format!("`{shown}` does not run; it says: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!(
+            "`{shown}` does not run; it says: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
     }
-    let answer: Answer =
-        serde_json::from_slice(&output.stdout).map_err(|_| format!("`{shown}` is no CPython 3 that can say what it is"))?;
+    let answer: Answer = serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("`{shown}` is no CPython 3 that can say what it is"))?;
     accept(answer).map_err(|reason| format!("`{shown}` {reason}"))
 }
 
 fn accept(answer: Answer) -> Result<Resolved, String> {
     let [major, minor, micro] = answer.version;
     if answer.implementation != "CPython" {
-        return Err(format!("is {}, but only CPython can be forked warm", answer.implementation));
+        return Err(format!(
+            "is {}, but only CPython can be forked warm",
+            answer.implementation
+        ));
     }
     if major != 3 || minor < 9 {
-        return Err(format!("is Python {major}.{minor}, but 3.9 is the oldest that is supported"));
+        return Err(format!(
+            "is Python {major}.{minor}, but 3.9 is the oldest that is supported"
+        ));
     }
     if answer.free_threaded {
         return Err("is a free-threaded build, which wheels of the stack do not support; name an ordinary one".into());
@@ -112,12 +131,26 @@ fn accept(answer: Answer) -> Result<Resolved, String> {
         return Err("is a 32-bit build; name a 64-bit one".into());
     }
     for needed in [&answer.executable, &answer.stdlib.join("os.py")] {
-        std::fs::File::open(needed).map_err(|error| format!("has an unreadable {}: {error}", needed.display()))?;
+        std::fs::File::open(needed)
+            .map_err(|error| format!("has an unreadable {}: {error}", needed.display()))?;
     }
     let mut libraries: BTreeSet<PathBuf> = answer.library.iter().cloned().collect();
-    libraries.extend(answer.modules.iter().flat_map(|folder| needed_by_modules(folder)));
-    libraries.retain(|library| !LOADER_FOLDERS.iter().any(|folder| library.starts_with(folder)));
-    let identity = format!("{major}.{minor}.{micro} {} {}", answer.soabi, answer.prefix.display());
+    libraries.extend(
+        answer
+            .modules
+            .iter()
+            .flat_map(|folder| needed_by_modules(folder)),
+    );
+    libraries.retain(|library| {
+        !LOADER_FOLDERS
+            .iter()
+            .any(|folder| library.starts_with(folder))
+    });
+    let identity = format!(
+        "{major}.{minor}.{micro} {} {}",
+        answer.soabi,
+        answer.prefix.display()
+    );
     let interpreter = Interpreter {
         version: (major, minor, micro),
         executable: answer.executable,
@@ -125,18 +158,34 @@ fn accept(answer: Answer) -> Result<Resolved, String> {
         stdlib: answer.stdlib,
         libraries: libraries.into_iter().collect(),
     };
-    Ok(Resolved { interpreter, identity })
+    Ok(Resolved {
+        interpreter,
+        identity,
+    })
 }
 
 /// Shared objects that the standard library's own modules need, by asking the loader.
-#[expect(clippy::disallowed_methods, reason = "the loader is asked what the interpreter's own modules need")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the loader is asked what the interpreter's own modules need"
+)]
 fn needed_by_modules(folder: &Path) -> Vec<PathBuf> {
     let modules: Vec<PathBuf> = std::fs::read_dir(folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).filter(|path| path.extension() == Some(OsStr::new("so"))).collect())
+        .map(|entries| {
+            entries
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.extension() == Some(OsStr::new("so")))
+                .collect()
+        })
         .unwrap_or_default();
-    let said = Command::new("ldd").args(modules).stdin(Stdio::null()).output();
+    let said = Command::new("ldd")
+        .args(modules)
+        .stdin(Stdio::null())
+        .output();
     // Without ldd only interpreters whose libraries lie in the loader's folders work fully.
-    said.map(|output| libraries_in(&String::from_utf8_lossy(&output.stdout))).unwrap_or_default()
+    said.map(|output| libraries_in(&String::from_utf8_lossy(&output.stdout)))
+        .unwrap_or_default()
 }
 
 /// The paths in `ldd`'s `name => path (address)` lines.
@@ -173,10 +222,34 @@ mod tests {
             let reason = accept(changed).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         };
-        check(Answer { implementation: "PyPy".into(), ..answer() }, "is PyPy");
-        check(Answer { version: [3, 8, 1], ..answer() }, "3.9 is the oldest");
-        check(Answer { free_threaded: true, ..answer() }, "free-threaded");
-        check(Answer { bits: 32, ..answer() }, "32-bit");
+        check(
+            Answer {
+                implementation: "PyPy".into(),
+                ..answer()
+            },
+            "is PyPy",
+        );
+        check(
+            Answer {
+                version: [3, 8, 1],
+                ..answer()
+            },
+            "3.9 is the oldest",
+        );
+        check(
+            Answer {
+                free_threaded: true,
+                ..answer()
+            },
+            "free-threaded",
+        );
+        check(
+            Answer {
+                bits: 32,
+                ..answer()
+            },
+            "32-bit",
+        );
         check(answer(), "unreadable");
     }
 

@@ -69,7 +69,10 @@ pub enum EnvironmentError {
 
 impl EnvironmentError {
     fn host(doing: &str, source: io::Error) -> Self {
-        Self::Host { doing: doing.to_owned(), source }
+        Self::Host {
+            doing: doing.to_owned(),
+            source,
+        }
     }
 }
 
@@ -147,14 +150,21 @@ impl Environments {
             self.build(&digest, &resolved.interpreter, progress)?;
         }
         let packages = read_manifest(&root)?.packages;
-        Ok(Environment { digest, root, interpreter: resolved.interpreter, packages })
+        Ok(Environment {
+            digest,
+            root,
+            interpreter: resolved.interpreter,
+            packages,
+        })
     }
 
     /// The default environment's folder, if it has been built for this interpreter.
     #[must_use]
     pub fn find_default(&self, python: Option<&Path>) -> Option<PathBuf> {
         let resolved = interpreter::resolve(python).ok()?;
-        let root = self.folder.join(digest_of(DEFAULT_LOCK, &resolved.identity));
+        let root = self
+            .folder
+            .join(digest_of(DEFAULT_LOCK, &resolved.identity));
         root.join(MANIFEST).exists().then_some(root)
     }
 
@@ -173,9 +183,14 @@ impl Environments {
     /// The environment whose digest begins with `digest_prefix`.
     pub fn show(&self, digest_prefix: &str) -> Result<Manifest, EnvironmentError> {
         let listed = self.list();
-        let listed = listed.map_err(|source| EnvironmentError::host("list the environments", source))?;
-        let found = listed.into_iter().find(|summary| summary.digest.starts_with(digest_prefix));
-        let unknown = || EnvironmentError::Unknown { wanted: digest_prefix.to_owned() };
+        let listed =
+            listed.map_err(|source| EnvironmentError::host("list the environments", source))?;
+        let found = listed
+            .into_iter()
+            .find(|summary| summary.digest.starts_with(digest_prefix));
+        let unknown = || EnvironmentError::Unknown {
+            wanted: digest_prefix.to_owned(),
+        };
         read_manifest(&found.ok_or_else(unknown)?.path)
     }
 
@@ -194,7 +209,9 @@ impl Environments {
         }
         self.remove_remains(digest);
         let uv = uv::find(&self.tools, &python.executable, progress)?;
-        let folder = self.folder.join(format!(".{digest}.{}", std::process::id()));
+        let folder = self
+            .folder
+            .join(format!(".{digest}.{}", std::process::id()));
         let order = build::Order {
             uv: &uv,
             python,
@@ -204,8 +221,9 @@ impl Environments {
             folder: &folder,
         };
         let moved = build::build(&order, progress).and_then(|()| {
-            fs::rename(&folder, &root)
-                .map_err(|source| EnvironmentError::host("put the environment in its place", source))
+            fs::rename(&folder, &root).map_err(|source| {
+                EnvironmentError::host("put the environment in its place", source)
+            })
         });
         if moved.is_err() {
             let _ = fs::remove_dir_all(&folder);
@@ -216,13 +234,25 @@ impl Environments {
     /// Waits until no other process builds this environment.
     fn lock(&self, digest: &str, progress: &dyn Fn(Progress)) -> Result<File, EnvironmentError> {
         let path = self.folder.join(format!(".{digest}.lock"));
-        let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = opened.map_err(|source| EnvironmentError::host("open the environment's lock", source))?;
+        let opened = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path);
+        let file = opened
+            .map_err(|source| EnvironmentError::host("open the environment's lock", source))?;
         if file.try_lock().is_err() {
             let text = "another hognose is building this environment".to_owned();
-            progress(Progress { step: "wait", done: 0, total: 1, text });
-            file.lock()
-                .map_err(|source| EnvironmentError::host("wait for the environment's lock", source))?;
+            progress(Progress {
+                step: "wait",
+                done: 0,
+                total: 1,
+                text,
+            });
+            file.lock().map_err(|source| {
+                EnvironmentError::host("wait for the environment's lock", source)
+            })?;
         }
         Ok(file)
     }
@@ -245,7 +275,11 @@ fn digest_of(lock: &str, identity: &str) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hasher
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn read_manifest(root: &Path) -> Result<Manifest, EnvironmentError> {
@@ -255,9 +289,19 @@ fn read_manifest(root: &Path) -> Result<Manifest, EnvironmentError> {
 }
 
 fn summary_of(path: PathBuf) -> Option<Summary> {
-    let Manifest { digest, python, packages } = read_manifest(&path).ok()?;
+    let Manifest {
+        digest,
+        python,
+        packages,
+    } = read_manifest(&path).ok()?;
     let bytes = build::size_of_tree(&path);
-    Some(Summary { digest, python, packages: packages.len(), bytes, path })
+    Some(Summary {
+        digest,
+        python,
+        packages: packages.len(),
+        bytes,
+        path,
+    })
 }
 
 #[cfg(test)]
@@ -266,11 +310,16 @@ mod tests {
 
     #[test]
     fn the_lock_has_a_hash_for_every_package_and_names_no_host() {
-        let pins: Vec<&str> =
-            DEFAULT_LOCK.lines().filter(|line| line.contains("==") && !line.starts_with('#')).collect();
+        let pins: Vec<&str> = DEFAULT_LOCK
+            .lines()
+            .filter(|line| line.contains("==") && !line.starts_with('#'))
+            .collect();
         assert!(pins.len() >= 17, "{}", pins.len());
         assert!(!DEFAULT_LOCK.contains("://"));
-        assert!(pins.iter().all(|line| line.trim_end().ends_with('\\')), "every pin goes on with its hashes");
+        assert!(
+            pins.iter().all(|line| line.trim_end().ends_with('\\')),
+            "every pin goes on with its hashes"
+        );
     }
 
     #[test]
@@ -285,7 +334,10 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let environments = Environments::new(state.path());
         assert_eq!(environments.list().unwrap(), []);
-        assert!(matches!(environments.show("ab"), Err(EnvironmentError::Unknown { .. })));
+        assert!(matches!(
+            environments.show("ab"),
+            Err(EnvironmentError::Unknown { .. })
+        ));
     }
 
     #[test]
@@ -296,7 +348,11 @@ mod tests {
         fs::create_dir_all(folder.join(".d.1/lib")).unwrap();
         fs::write(folder.join(".d.lock"), "").unwrap();
         environments.remove_remains("d");
-        let left: Vec<_> = fs::read_dir(&folder).unwrap().flatten().map(|e| e.file_name()).collect();
+        let left: Vec<_> = fs::read_dir(&folder)
+            .unwrap()
+            .flatten()
+            .map(|e| e.file_name())
+            .collect();
         assert_eq!(left, [".d.lock"]);
     }
 }

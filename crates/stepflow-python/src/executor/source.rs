@@ -188,6 +188,7 @@ mod tests {
             "{lines:?}"
         );
         assert_eq!(lines.len(), 3);
+        assert!(lines[2].contains(&format!("'/code/input/{PARAMETERS_FILE}'")));
         assert_eq!(
             request.files[0].content,
             r#"{"args":[],"kwargs":{"x":"a'\"\n"}}"#

@@ -45,13 +45,16 @@ pub(crate) fn admits(source: &str) -> bool {
 /// Whether a tree that was built from `tokens` is safe to walk and drop: the second check, on what
 /// the parser really read.
 pub(crate) fn is_safe(tokens: impl Iterator<Item = TokenKind>) -> bool {
+    deepest(tokens) <= SAFE_DEPTH
+}
+
+fn deepest(tokens: impl Iterator<Item = TokenKind>) -> usize {
     let mut depth = Depth::default();
-    let mut deepest = 0;
-    for token in tokens {
+    let totals = tokens.map(|token| {
         depth.take(token);
-        deepest = deepest.max(depth.total());
-    }
-    deepest <= SAFE_DEPTH
+        depth.total()
+    });
+    totals.max().unwrap_or(0)
 }
 
 /// How deep the tree can be at this token.
@@ -238,5 +241,48 @@ mod tests {
         for source in ["(", ")", "(]", "f'{x", "f'{' \n}'", "x = $"] {
             assert!(!admits(source), "{source}");
         }
+    }
+
+    /// Random texts in which the quotes can be paired in two ways, around a nest no cap allows.
+    #[test]
+    fn the_parser_never_reads_an_admitted_source_deeper() {
+        let deep = ["-".repeat(2 * DEPTH), "a.".repeat(2 * DEPTH)];
+        let before = [
+            "f'{", "f'", "f'''{", "f\"{", "'\n", "' #\n", "}''", "}'", "'", "\"", "'''", "(", ")",
+            "a b\n", "!r'\n", ":{",
+        ];
+        let behind = ["'", "", "\n)", "'''"];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut below = |most: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % most as u64).unwrap()
+        };
+        let rounds = 20_000;
+        let mut admitted = 0;
+        for _ in 0..rounds {
+            let mut text: String = (0..2 + below(3))
+                .map(|_| before[below(before.len())])
+                .collect();
+            text += &deep[below(deep.len())];
+            text += behind[below(behind.len())];
+            if !admits(&text) {
+                continue;
+            }
+            admitted += 1;
+            let tree = ruff_python_parser::parse_unchecked(&text, Mode::Module.into());
+            let read = deepest(tree.tokens().iter().map(|token| token.kind()));
+            std::mem::forget(tree);
+            assert!(
+                read < 2 * DEPTH,
+                "{}",
+                text.replace(&deep[0], "DEEP").replace(&deep[1], "DEEP")
+            );
+        }
+        assert!(
+            admitted > rounds / 50,
+            "only {admitted} of {rounds} say anything"
+        );
     }
 }

@@ -1,4 +1,9 @@
-//! Integration tests of the Python tool library.
+//! The executor against the real kernel and a real CPython, without packages.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "test helpers outside #[test] functions"
+)]
 
 mod executor;
 mod support;
