@@ -218,7 +218,7 @@ fn cgroup_layer(tier: Tier, cgroups: &CgroupParents) -> Layer {
         state,
         detail: detail.into(),
         meaning: if weaker {
-            "memory is bounded per process and sampled per tree, CPU time is bounded per process"
+            "memory and CPU time are bounded per process and sampled per tree"
         } else {
             "memory, processes and CPU time are bounded and measured for the whole tree"
         }

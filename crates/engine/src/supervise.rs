@@ -107,7 +107,7 @@ pub(crate) async fn supervise(
     };
     let mut killed_for = None;
     let mut cancelled = false;
-    let mut peak_sample = 0;
+    let mut seen = sample::Sample::default();
     let reaped = loop {
         tokio::select! {
             biased;
@@ -120,7 +120,7 @@ pub(crate) async fn supervise(
             }
             _ = &mut *cancel, if !cancelled => cancelled = true,
             () = flood.burst.notified() => killed_for = killed_for.or(Some(Limit::Output)),
-            limit = watch.next_limit(&mut peak_sample), if killed_for.is_none() => killed_for = Some(limit),
+            limit = watch.next_limit(&mut seen), if killed_for.is_none() => killed_for = Some(limit),
         }
         lifeline.cut();
     };
@@ -136,20 +136,18 @@ pub(crate) async fn supervise(
         feeding.abort();
     }
     let counters = slot.counters();
+    let (cpu, memory_peak_bytes) = if slot.has_cgroups() {
+        (counters.cpu, counters.memory_peak_bytes)
+    } else {
+        (
+            seen.cpu.max(Duration::from_micros(reaped.cpu_us)),
+            seen.memory_bytes,
+        )
+    };
     let usage = Usage {
         wall,
-        cpu: counters
-            .cpu
-            .max(Duration::from_micros(if slot.has_cgroups() {
-                0
-            } else {
-                reaped.cpu_us
-            })),
-        memory_peak_bytes: if slot.has_cgroups() {
-            counters.memory_peak_bytes
-        } else {
-            peak_sample
-        },
+        cpu,
+        memory_peak_bytes,
     };
     Ok(Observed {
         cancelled,
@@ -186,7 +184,7 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Waits until a limit is broken.
-    async fn next_limit(&self, peak_sample: &mut u64) -> Limit {
+    async fn next_limit(&self, seen: &mut sample::Sample) -> Limit {
         loop {
             let left = self.limits.wall.saturating_sub(self.began.elapsed());
             if left.is_zero() {
@@ -197,10 +195,14 @@ impl Watch<'_> {
                 return Limit::Cpu;
             }
             if !self.slot.has_cgroups() {
-                let bytes = sample::tree_memory(&[self.pid, self.init_pid]);
-                *peak_sample = (*peak_sample).max(bytes);
-                if bytes > self.limits.memory_bytes {
+                let sample = sample::tree(&[self.pid, self.init_pid]);
+                seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
+                seen.cpu = seen.cpu.max(sample.cpu);
+                if sample.memory_bytes > self.limits.memory_bytes {
                     return Limit::Memory;
+                }
+                if sample.cpu >= self.limits.cpu {
+                    return Limit::Cpu;
                 }
                 tokio::time::sleep(left.min(SAMPLE)).await;
                 continue;
