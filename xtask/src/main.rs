@@ -1,9 +1,10 @@
-//! The project's recipes: `cargo xtask check | test | escapes | acceptance | tidy`.
+//! The project's recipes: `cargo xtask check | test | escapes | acceptance | bench | tidy`.
 //!
 //! Every recipe prints what it does and ends with the tally of what passed, failed and was
 //! skipped; it exits with 1 if anything failed.
 
 mod acceptance;
+mod bench;
 mod corpus;
 mod escapes;
 mod http;
@@ -27,10 +28,20 @@ cargo xtask RECIPE
   test        everything: check, release build, all tests, escapes
   escapes     runs tests/escapes through the release binary, as root and as an ordinary user
   acceptance  heavy: escapes, kills at random moments, soak
+  bench       first latency figures, beside an unsandboxed python3
   tidy        the rules of the house that no lint knows";
 
 fn main() -> ExitCode {
     let recipe = std::env::args().nth(1).unwrap_or_default();
+    if recipe == "bench" {
+        return match root().and_then(|root| bench::run(&root)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                say(&format!("xtask: {error:#}"));
+                ExitCode::FAILURE
+            }
+        };
+    }
     match run(&recipe) {
         Ok(tally) => {
             say(&tally.to_string());

@@ -2,12 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use sandbox::control::Plain;
 use sandbox::sys::{fd, socket};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Mutex;
+
+/// How long a peer may take for one answer; it is a process of ours with nothing to wait for.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One peer; calls are answered in order, so one is under way at a time.
 #[derive(Debug)]
@@ -25,28 +29,37 @@ impl Channel {
 
     /// Sends a request with descriptors and waits for its answer.
     ///
-    /// Errors: `BrokenPipe` when the peer is gone.
+    /// Errors: `BrokenPipe` when the peer is gone, `TimedOut` when it does not answer: it must not
+    /// be asked again, or it would be taken at an older answer.
     pub(crate) async fn call<A: Plain>(
         &self,
         request: &impl Plain,
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<(A, socket::Received)> {
         let peer = self.socket.lock().await;
-        loop {
-            match socket::send(peer.as_fd(), request.bytes(), descriptors) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    peer.writable().await?.clear_ready()
-                }
-                sent => break sent?,
-            }
-        }
-        receive(&peer).await
+        tokio::time::timeout(ANSWER_TIMEOUT, exchange(&peer, request, descriptors)).await?
     }
 
     /// Waits for a message nobody asked for, such as a zygote's first.
     pub(crate) async fn receive<A: Plain>(&self) -> io::Result<(A, socket::Received)> {
         receive(&*self.socket.lock().await).await
     }
+}
+
+async fn exchange<A: Plain>(
+    peer: &AsyncFd<OwnedFd>,
+    request: &impl Plain,
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<(A, socket::Received)> {
+    loop {
+        match socket::send(peer.as_fd(), request.bytes(), descriptors) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                peer.writable().await?.clear_ready()
+            }
+            sent => break sent?,
+        }
+    }
+    receive(peer).await
 }
 
 /// Watches a descriptor for readiness.

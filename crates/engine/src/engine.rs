@@ -289,8 +289,10 @@ impl Inner {
             Some(slot) => slot,
             None => Slot::new(self.spawner.slot().await?),
         };
-        slot.arm(limits)
-            .map_err(|error| host("write the cgroup limits", &error))?;
+        if let Err(error) = slot.arm(limits) {
+            self.retire(slot).await;
+            return Err(host("write the cgroup limits", &error));
+        }
         Ok(slot)
     }
 

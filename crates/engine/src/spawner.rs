@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sandbox::control::{CgroupFile, Plain, SpawnerReply, SpawnerRequest, spawner_call, step};
 use sandbox::host::start::start_spawner;
@@ -18,6 +19,8 @@ use crate::process::Watched;
 pub(crate) struct Spawner {
     channel: Channel,
     gone: tokio::sync::watch::Receiver<bool>,
+    /// It did not answer once; whatever it says now may belong to an older question.
+    silent: AtomicBool,
 }
 
 /// A slot as the spawner made it.
@@ -55,12 +58,13 @@ impl Spawner {
         Ok(Self {
             channel: Channel::new(control)?,
             gone,
+            silent: AtomicBool::new(false),
         })
     }
 
     /// Whether it has ended; nothing can be started any more.
     pub(crate) fn is_gone(&self) -> bool {
-        *self.gone.borrow()
+        *self.gone.borrow() || self.silent.load(Ordering::Acquire)
     }
 
     /// Resolves once it has ended.
@@ -76,13 +80,13 @@ impl Spawner {
         request: SpawnerRequest,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(SpawnerReply, Received), ExecutionError> {
-        let (reply, received): (SpawnerReply, _) = self
-            .channel
-            .call(&request, descriptors)
-            .await
-            .map_err(|_| ExecutionError::Lost {
-            what: "the spawner",
-        })?;
+        let answer = self.channel.call(&request, descriptors).await;
+        let Ok((reply, received)): io::Result<(SpawnerReply, Received)> = answer else {
+            self.silent.store(true, Ordering::Release);
+            return Err(ExecutionError::Lost {
+                what: "the spawner",
+            });
+        };
         if reply.errno == 0 {
             return Ok((reply, received));
         }

@@ -86,6 +86,8 @@ impl Zygote {
         let answer = self.channel.call::<ForkReply>(request, descriptors).await;
         let Ok((reply, _)) = answer else {
             self.broken.store(true, Ordering::Release);
+            // One that hangs would live on without an owner.
+            let _ = self.spawner.kill(self.process.pidfd()).await;
             return Err(ExecutionError::Lost { what: "the zygote" });
         };
         if reply.errno != 0 {

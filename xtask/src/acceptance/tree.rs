@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::serve::{random, signal};
 
 /// What can be killed.
-pub(crate) const VICTIMS: [&str; 4] = ["child", "zygote", "spawner", "server"];
+pub(crate) const VICTIMS: [&str; 5] = ["child", "zygote", "init", "spawner", "server"];
 
 /// What a server uses.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,8 @@ pub(crate) struct Footprint {
 
 /// Kills one process of the tree below `server` that plays the part of `victim`.
 ///
-/// A child and its zygote share one command line; the zygote is the oldest with that line.
+/// A child and its zygote share one command line, as an init and the spawner do; the oldest with a
+/// line is the zygote, or the spawner.
 pub(crate) fn kill(server: u32, victim: &str) -> Result<String> {
     if victim == "server" {
         signal(server, "KILL");
@@ -33,7 +34,15 @@ pub(crate) fn kill(server: u32, victim: &str) -> Result<String> {
     };
     let pythons = of(&["/guest/zygote.py"]);
     let candidates = match victim {
-        "spawner" => of(&["spawner"]),
+        "spawner" => of(&["hognose-spawner"])
+            .first()
+            .copied()
+            .into_iter()
+            .collect(),
+        "init" => of(&["hognose-spawner"])
+            .get(1..)
+            .unwrap_or_default()
+            .to_vec(),
         "zygote" => pythons.first().copied().into_iter().collect(),
         _ => pythons.get(1..).unwrap_or_default().to_vec(),
     };
