@@ -261,7 +261,7 @@ fn landlock_layer(abi: u32) -> Layer {
         ),
         1..=5 => (
             LayerState::Weaker,
-            "files are guarded twice; abstract sockets and signals by namespaces alone",
+            "files are guarded twice; abstract sockets and signals by namespaces alone, a network namespace per guest among them",
         ),
         6.. => (
             LayerState::Enforced,

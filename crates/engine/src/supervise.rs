@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sandbox::control::{LeaseHeader, Plain};
+use sandbox::sys::process::Reaped;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -28,6 +29,11 @@ use crate::spawner::host;
 
 /// Least time between two looks at the CPU clock, and between two samples of memory.
 const SAMPLE: Duration = Duration::from_millis(20);
+
+/// How long an init that was killed from outside may take to end after its namespace.
+const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
+/// Source: signal(7).
+const SIGKILL: i32 = 9;
 
 /// What was seen of an execution whose tree is dead.
 #[derive(Debug)]
@@ -126,6 +132,18 @@ pub(crate) async fn supervise(
     };
     let reaped = reaped.map_err(|error| host("reap the child", &error))?;
     let wall = began.elapsed();
+    if unexplained_kill(&reaped, cancelled, killed_for, slot) {
+        // Init takes its namespace along, and ends after it: had it been killed from outside, it
+        // would end now without our doing, and the program would be innocent.
+        if tokio::time::timeout(INIT_LAST_WORDS, init.ended())
+            .await
+            .is_ok()
+        {
+            return Err(ExecutionError::Lost {
+                what: "the sandbox's init",
+            });
+        }
+    }
     // The first process is gone; what it left behind goes now, and with it every pipe's writer.
     lifeline.cut();
     init.ended()
@@ -171,6 +189,18 @@ pub(crate) async fn supervise(
         output,
         empty_size,
     })
+}
+
+/// Whether the first process died by SIGKILL although neither we nor the kernel's memory killer
+/// did it: its own doing, or its init's death.
+fn unexplained_kill(
+    reaped: &Reaped,
+    cancelled: bool,
+    killed_for: Option<Limit>,
+    slot: &Slot,
+) -> bool {
+    let killed = reaped.signaled == Some(SIGKILL);
+    killed && !cancelled && killed_for.is_none() && slot.counters().oom_kills == 0
 }
 
 /// What the clock, the CPU counter and the sampler say about limits.

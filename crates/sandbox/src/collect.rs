@@ -51,6 +51,13 @@ pub fn run(folder: OwnedFd, stream: OwnedFd, uid: Option<u32>, caps: Caps) -> ! 
 }
 
 fn collect(folder: &OwnedFd, stream: &OwnedFd, uid: Option<u32>, caps: Caps) -> io::Result<()> {
+    // Nothing of the spawner's may stay open under the guest's uid, its socket least of all.
+    let high = |fd: &OwnedFd| fd::duplicate_above(fd.as_fd(), 64);
+    let (high_folder, high_stream) = (high(folder)?, high(stream)?);
+    fd::move_to(high_folder, 0)?;
+    fd::move_to(high_stream, 1)?;
+    fd::close_from(2)?;
+    let (folder, stream) = (fd::adopt(0)?, fd::adopt(1)?);
     if let Some(uid) = uid {
         identity::become_user(uid, uid)?;
     }

@@ -283,6 +283,8 @@ steps! {
     SLOTS = 20, "a free slot";
     /// The spawner's own set-up.
     SPAWNER = 21, "setting up the spawner";
+    /// unshare(CLONE_NEWNET), where Landlock has no scopes.
+    NETWORK = 22, "a network namespace of its own";
 }
 
 #[cfg(test)]

@@ -89,6 +89,8 @@ fn become_zygote(
             identity::keep_across_exec(KEPT_CAPABILITIES),
         )?;
     }
+    // A zygote that is still importing does not look at its socket: it must not outlive us.
+    step("follow the supervisor", process::die_with_parent())?;
     step("set no-new-privileges", process::no_new_privileges())?;
     step("forbid core files", process::limit(libc::RLIMIT_CORE, 0, 0))?;
     // Rust ignores SIGPIPE at its start; the interpreter decides for itself.

@@ -9,6 +9,9 @@ use std::os::fd::AsFd;
 use crate::sys::fd;
 use crate::sys::landlock::{self, right};
 
+/// From this ABI on abstract sockets and signals stay within the domain.
+pub(super) const SCOPES_ABI: u32 = 6;
+
 const READ: u64 = right::READ_FILE | right::READ_DIR | right::EXECUTE;
 
 const WRITE: u64 = right::READ_FILE

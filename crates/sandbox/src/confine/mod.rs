@@ -103,6 +103,11 @@ fn steps(
         step::CGROUP_NAMESPACE,
         process::unshare(libc::CLONE_NEWCGROUP),
     )?;
+    if plan.landlock_abi < landlock::SCOPES_ABI {
+        // Siblings share their zygote's network namespace; only Landlock's scopes keep abstract
+        // sockets apart in it.
+        at(step::NETWORK, process::unshare(libc::CLONE_NEWNET))?;
+    }
     let output = at(step::WORKDIR, workdir::mount(request))?;
     at(step::PROC, workdir::mount_proc())?;
     at(step::SESSION, process::new_session())?;

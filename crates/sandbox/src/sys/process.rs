@@ -211,6 +211,14 @@ pub fn set_dumpable(yes: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Dies when the thread that is its parent ends. Cleared by a change of uid or a gain of
+/// capabilities. Source: PR_SET_PDEATHSIG(2const).
+pub fn die_with_parent() -> io::Result<()> {
+    // SAFETY: takes integers.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })?;
+    Ok(())
+}
+
 /// The name in `/proc/PID/comm`; at most 15 bytes count.
 pub fn set_name(name: &CStr) -> io::Result<()> {
     // SAFETY: NUL-terminated and outlives the call.
