@@ -22,7 +22,9 @@ const SOAK_EXECUTIONS: usize = 2_000;
 /// Everything that takes too long for every commit.
 pub(crate) fn run(root: &Path) -> Result<Tally> {
     let mut tally = enough_checks(root)?;
-    tally += escapes::run(root)?;
+    if std::env::var_os("HOGNOSE_ACCEPTANCE_KILLS_ONLY").is_none() {
+        tally += escapes::run(root)?;
+    }
     for mode in [Mode::Caller, Mode::Ordinary] {
         if let Some(reason) = mode.unavailable() {
             say(&format!("SKIPPED kills as {}: {reason}", mode.name()));

@@ -161,7 +161,10 @@ fn spawner_plan(
 
 fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineError> {
     let policy_error = |error: &dyn std::fmt::Display| StartEngineError::Policy(error.to_string());
-    let policy = SyscallPolicy::embedded().map_err(|error| policy_error(&error))?;
+    let mut policy = SyscallPolicy::embedded().map_err(|error| policy_error(&error))?;
+    if tier != Tier::Full {
+        policy = policy.without_cgroups();
+    }
     let arch = Arch::current().ok_or_else(|| {
         StartEngineError::Policy("no system call table for this processor".into())
     })?;

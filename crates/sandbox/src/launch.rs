@@ -165,7 +165,12 @@ fn build(step: &MountStep, root: &str) -> io::Result<()> {
         }
         MountStep::Device { source, .. } => {
             write_file(&place, b"", 0o666)?;
-            bind(source, &target, flag::NO_SUID | flag::NO_EXEC)
+            // Read-only keeps a guest from its times and mode; writing through it needs no more.
+            bind(
+                source,
+                &target,
+                flag::READ_ONLY | flag::NO_SUID | flag::NO_EXEC,
+            )
         }
         MountStep::Tmpfs { bytes, .. } => {
             let options = c_string(&format!("size={bytes},nr_inodes=1024,mode=0755"))?;

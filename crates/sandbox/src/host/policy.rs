@@ -165,6 +165,7 @@ pub struct SyscallPolicy {
     pub(super) unknown: Errno,
     child: BTreeMap<String, Verdict>,
     zygote: BTreeSet<String>,
+    needs_cgroups: Vec<String>,
 }
 
 impl SyscallPolicy {
@@ -184,7 +185,11 @@ impl SyscallPolicy {
         })?;
         let known = known_calls()?;
         let mut child = BTreeMap::new();
+        let mut needs_cgroups = Vec::new();
         for entry in &file.allow {
+            if entry.needs_cgroups {
+                needs_cgroups.extend(entry.calls.iter().cloned());
+            }
             add(
                 &mut child,
                 &known,
@@ -227,7 +232,18 @@ impl SyscallPolicy {
             unknown: file.unknown,
             child,
             zygote,
+            needs_cgroups,
         })
+    }
+
+    /// The policy where no cgroup bounds a guest: calls whose memory nothing else counts answer as
+    /// unknown ones do, so that libraries fall back.
+    #[must_use]
+    pub fn without_cgroups(mut self) -> Self {
+        for name in std::mem::take(&mut self.needs_cgroups) {
+            self.child.insert(name, Verdict::Refuse(self.unknown));
+        }
+        self
     }
 
     /// What a filter answers to a call of this name.
@@ -291,6 +307,9 @@ struct PolicyFile {
 #[serde(deny_unknown_fields)]
 struct PlainEntry {
     calls: Vec<String>,
+    /// What these calls hold is bounded by a cgroup alone; without one they do not exist.
+    #[serde(default)]
+    needs_cgroups: bool,
     reason: String,
 }
 
@@ -363,6 +382,19 @@ mod tests {
     fn check(text: &str, expected: &str) {
         let error = SyscallPolicy::parse(&format!("{MINIMAL}{text}")).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    #[test]
+    fn without_cgroups_uncounted_memory_is_out_of_reach() {
+        let policy = SyscallPolicy::embedded().unwrap();
+        assert_eq!(
+            policy.verdict("memfd_create", FilterKind::Child),
+            Verdict::Allow
+        );
+        let policy = policy.without_cgroups();
+        let refused = Verdict::Refuse(Errno::Enosys);
+        assert_eq!(policy.verdict("memfd_create", FilterKind::Child), refused);
+        assert_eq!(policy.verdict("mmap", FilterKind::Child), Verdict::Allow);
     }
 
     #[test]
