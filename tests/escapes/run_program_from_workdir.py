@@ -9,10 +9,15 @@ import sys
 ran = []
 shutil.copy(os.path.realpath(sys.executable), "/tmp/fresh")
 os.chmod("/tmp/fresh", 0o700)
-anonymous = os.memfd_create("fresh")
-with open("/tmp/fresh", "rb") as file:
-    shutil.copyfileobj(file, os.fdopen(os.dup(anonymous), "wb"))
-for name, target in (("tmp", "/tmp/fresh"), ("memory", anonymous)):
+targets = [("tmp", "/tmp/fresh")]
+try:
+    anonymous = os.memfd_create("fresh")
+    with open("/tmp/fresh", "rb") as file:
+        shutil.copyfileobj(file, os.fdopen(os.dup(anonymous), "wb"))
+    targets.append(("memory", anonymous))
+except OSError:
+    pass  # Where no cgroup counts them there are no anonymous files.
+for name, target in targets:
     child = os.fork()
     if child == 0:
         try:

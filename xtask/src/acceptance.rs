@@ -22,9 +22,15 @@ const SOAK_EXECUTIONS: usize = 2_000;
 /// Everything that takes too long for every commit.
 pub(crate) fn run(root: &Path) -> Result<Tally> {
     let mut tally = enough_checks(root)?;
-    if std::env::var_os("HOGNOSE_ACCEPTANCE_KILLS_ONLY").is_none() {
-        tally += escapes::run(root)?;
-    }
+    tally += escapes::run(root)?;
+    tally += kills(root);
+    tally += told("soak", soak(root));
+    Ok(tally)
+}
+
+/// Kills of every kind of process at random moments, as root and as an ordinary user.
+pub(crate) fn kills(root: &Path) -> Tally {
+    let mut tally = Tally::default();
     for mode in [Mode::Caller, Mode::Ordinary] {
         if let Some(reason) = mode.unavailable() {
             say(&format!("SKIPPED kills as {}: {reason}", mode.name()));
@@ -40,8 +46,7 @@ pub(crate) fn run(root: &Path) -> Result<Tally> {
             }
         }
     }
-    tally += told("soak", soak(root));
-    Ok(tally)
+    tally
 }
 
 /// The corpus holds at least 200 checks for what an earlier run left.

@@ -1,4 +1,4 @@
-//! The project's recipes: `cargo xtask check | test | escapes | acceptance | bench | tidy`.
+//! The project's recipes: `cargo xtask check | test | escapes | acceptance | kills | bench | tidy`.
 //!
 //! Every recipe prints what it does and ends with the tally of what passed, failed and was
 //! skipped; it exits with 1 if anything failed.
@@ -28,6 +28,7 @@ cargo xtask RECIPE
   test        everything: check, release build, all tests, escapes
   escapes     runs tests/escapes through the release binary, as root and as an ordinary user
   acceptance  heavy: escapes, kills at random moments, soak
+  kills       the kills of `acceptance` alone
   bench       first latency figures, beside an unsandboxed python3
   tidy        the rules of the house that no lint knows";
 
@@ -65,6 +66,7 @@ fn run(recipe: &str) -> Result<Tally> {
         "test" => recipes::test(&root),
         "escapes" => escapes::run(&root),
         "acceptance" => acceptance::run(&root),
+        "kills" => Ok(acceptance::kills(&root)),
         "tidy" => tidy::run(&root),
         _ => bail!("no such recipe `{recipe}`\n\n{USAGE}"),
     }
