@@ -24,9 +24,10 @@ font = next(pathlib.Path(site).glob("paperang_p2_fonts_cjk/fonts/*.ttc"))
 shutil.copy(font, share / "fonts" / "cjk.ttc")
 shutil.copy(font, pathlib.Path(site) / "matplotlib" / "mpl-data" / "fonts" / "ttf" / font.name)
 
+# matplotlib looks for a missing glyph in the next family, never in the next of `sans-serif`.
 (settings / "matplotlibrc").write_text(
     "backend: Agg\n"
-    "font.family: sans-serif\n"
+    f"font.family: DejaVu Sans, {FAMILY}\n"
     f"font.sans-serif: DejaVu Sans, {FAMILY}\n"
     "axes.unicode_minus: False\n"
 )

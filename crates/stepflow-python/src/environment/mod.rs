@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 const DEFAULT_LOCK: &str = include_str!("../../environments/default.lock");
 
 /// Changes whenever `build` lays an environment out in another way.
-const LAYOUT_VERSION: u32 = 1;
+const LAYOUT_VERSION: u32 = 2;
 
 /// The manifest's name; a folder that has one is whole.
 const MANIFEST: &str = "environment.json";
