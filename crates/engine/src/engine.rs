@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sandbox::host::block::Block;
 use sandbox::sys::{identity, process};
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::collect::{self, Collected};
 use crate::environment::Environment;
@@ -17,22 +17,25 @@ use crate::error::ExecutionError;
 use crate::evidence::{Evidence, classify};
 use crate::execution::{Event, Execution, ExecutionId, ExecutionReport};
 use crate::isolation::{Isolation, Tier};
-use crate::lease;
 use crate::limits::{LimitPolicy, Limits};
+use crate::metrics::PoolStatus;
 use crate::outcome::Artifact;
-use crate::preload::{self, Preload};
+use crate::pool::{Child, Keeper, PoolSettings, Pools};
+use crate::preload;
 use crate::request::{ExecutionRequest, InputFile};
 use crate::slot::Slot;
-use crate::spawner::{Spawner, host};
+use crate::spawner::Spawner;
 use crate::start::{self, StartEngineError};
 use crate::store::Store;
-use crate::supervise::{Observed, supervise};
-use crate::zygote::Zygote;
+use crate::supervise::{Observed, Remains, supervise};
 
 /// Events that wait for a slow reader before the guest has to.
 const EVENT_BUFFER: usize = 64;
 /// Longest wait for a free slot.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Most executions at once: a block of uids has room for them and for children that wait.
+pub const MOST_SLOTS: usize = 200;
 
 /// What an engine is made of.
 #[derive(Debug, Clone)]
@@ -43,8 +46,14 @@ pub struct EngineConfig {
     pub environment: Environment,
     /// Defaults and maxima.
     pub limits: LimitPolicy,
-    /// Executions at once; at most 250.
+    /// Executions at once; at most [`MOST_SLOTS`].
     pub slots: usize,
+    /// Memory that children which wait for a program may hold in all; 0 for none that wait.
+    pub pool_bytes: u64,
+    /// The preload of every execution; `None` lets its imports choose.
+    pub preload: Option<String>,
+    /// Whether zygotes fork as their imports left them, without a snapshot.
+    pub plain: bool,
     /// The weakest tier that may serve.
     pub min_tier: Tier,
 }
@@ -61,10 +70,11 @@ struct Inner {
     isolation: Isolation,
     block: Block,
     spawner: Arc<Spawner>,
-    preloads: Vec<Preload>,
-    zygotes: Vec<Mutex<Option<Arc<Zygote>>>>,
+    pools: Arc<Pools>,
+    _keeper: Keeper,
     permits: Semaphore,
-    idle: std::sync::Mutex<Vec<Slot>>,
+    /// Preload of every execution, where the operator has chosen one.
+    preload: Option<usize>,
     store: Arc<Store>,
 }
 
@@ -74,15 +84,22 @@ impl Engine {
     /// Errors: one sentence that says what is missing and how to get it.
     pub async fn start(config: EngineConfig) -> Result<Self, StartEngineError> {
         let started = start::start(&config).await?;
+        let settings = PoolSettings {
+            limits: config.limits,
+            bytes: config.pool_bytes,
+            children: start::BLOCK_SLOTS - config.slots,
+        };
+        let spawner = Arc::new(started.spawner);
+        let pools = Pools::new(Arc::clone(&spawner), started.preloads, settings);
         Ok(Self {
             inner: Arc::new(Inner {
                 isolation: started.isolation,
                 block: started.block,
-                spawner: Arc::new(started.spawner),
-                zygotes: started.preloads.iter().map(|_| Mutex::new(None)).collect(),
-                preloads: started.preloads,
+                spawner,
+                _keeper: Keeper::start(&pools),
+                pools,
                 permits: Semaphore::new(config.slots),
-                idle: std::sync::Mutex::default(),
+                preload: started.preload,
                 store: Arc::new(started.store),
                 config,
             }),
@@ -187,10 +204,13 @@ impl Engine {
 
     /// Warms the zygote of every preload, smallest first; later executions find them ready.
     pub async fn warm(&self) -> Result<(), ExecutionError> {
-        for index in 0..self.inner.preloads.len() {
-            self.inner.zygote(index).await?;
-        }
-        Ok(())
+        self.inner.pools.warm().await
+    }
+
+    /// The facts of each pool of waiting children, smallest preload first.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.inner.pools.status()
     }
 
     /// Gives up root for good: from here on this process is a uid that owns nothing but the
@@ -211,9 +231,7 @@ impl Engine {
         let all = u32::try_from(self.inner.config.slots).unwrap_or(u32::MAX);
         let _ = tokio::time::timeout(grace, self.inner.permits.acquire_many(all)).await;
         self.inner.permits.close();
-        for zygote in &self.inner.zygotes {
-            zygote.lock().await.take();
-        }
+        self.inner.pools.close().await;
         let spawner = Arc::clone(&self.inner.spawner);
         drop(self);
         let ended = spawner.ended();
@@ -244,87 +262,39 @@ impl Inner {
                 })));
             }
         };
-        let preload = preload::choose(&self.preloads, &request.imports);
-        let mut slot = match self.take_slot(&limits).await {
-            Ok(slot) => slot,
+        let preload = self
+            .preload
+            .unwrap_or_else(|| preload::choose(self.pools.preloads(), &request.imports));
+        let Child { slot, ready } = match self.pools.lease(preload, &limits).await {
+            Ok(child) => child,
             Err(error) => return drop(started.send(Err(error))),
-        };
-        let ready = match self
-            .lease(preload, &mut slot, &limits, request.stdin.is_some())
-            .await
-        {
-            Ok(ready) => ready,
-            Err(error) => {
-                self.retire(slot).await;
-                return drop(started.send(Err(error)));
-            }
         };
         let start = asked.elapsed();
         let _ = started.send(Ok(()));
         let _ = events.send(Event::Started).await;
         let observed = supervise(ready, &slot, &request, &limits, &events, &mut cancel).await;
-        let ended = match observed {
-            Ok(observed) => {
-                self.report(id, observed, &slot, limits, start, preload)
-                    .await
+        let (ended, remains) = match observed {
+            Ok(mut observed) => {
+                let remains = std::mem::take(&mut observed.remains);
+                let report = self.report(id, observed, &slot, limits, start, preload);
+                (report.await, remains)
             }
-            Err(error) => Err(error),
+            Err(error) => (Err(error), Remains::default()),
         };
         let broken = ended.is_err();
-        if broken {
-            self.retire(slot).await
-        } else {
-            self.release(slot).await
-        }
         let last = match ended {
             Ok(report) => Event::Finished(Box::new(report)),
             Err(error) => Event::Failed(error),
         };
+        // The caller has the answer before its sandbox is swept.
         let _ = events.send(last).await;
-    }
-
-    async fn take_slot(&self, limits: &Limits) -> Result<Slot, ExecutionError> {
-        let idle = self.idle.lock().ok().and_then(|mut slots| slots.pop());
-        let mut slot = match idle {
-            Some(slot) => slot,
-            None => Slot::new(self.spawner.slot().await?),
-        };
-        if let Err(error) = slot.arm(limits) {
-            self.retire(slot).await;
-            return Err(host("write the cgroup limits", &error));
+        drop(events);
+        remains.gone().await;
+        if broken {
+            self.pools.retire(slot).await;
+        } else {
+            self.pools.release(slot).await;
         }
-        Ok(slot)
-    }
-
-    /// A confined child. A zygote that has died since its last use is replaced once: nothing of
-    /// the program has started yet.
-    async fn lease(
-        &self,
-        preload: usize,
-        slot: &mut Slot,
-        limits: &Limits,
-        wants_stdin: bool,
-    ) -> Result<lease::Ready, ExecutionError> {
-        let zygote = self.zygote(preload).await?;
-        match lease::ready(&self.spawner, &zygote, slot, limits, wants_stdin).await {
-            Err(ExecutionError::Lost { what }) if zygote.is_broken() => {
-                tracing::warn!(what, "a zygote died; warming another");
-                let zygote = self.zygote(preload).await?;
-                lease::ready(&self.spawner, &zygote, slot, limits, wants_stdin).await
-            }
-            other => other,
-        }
-    }
-
-    async fn zygote(&self, preload: usize) -> Result<Arc<Zygote>, ExecutionError> {
-        let mut place = self.zygotes[preload].lock().await;
-        if let Some(zygote) = place.as_ref().filter(|zygote| !zygote.is_broken()) {
-            return Ok(Arc::clone(zygote));
-        }
-        let index = u32::try_from(preload).unwrap_or(u32::MAX);
-        let zygote = Arc::new(Zygote::launch(&self.spawner, index).await?);
-        *place = Some(Arc::clone(&zygote));
-        Ok(zygote)
     }
 
     async fn report(
@@ -365,43 +335,7 @@ impl Inner {
             limits,
             start,
             tier: self.isolation.tier,
-            preload: self.preloads[preload].name.clone(),
+            preload: self.pools.preload(preload).name.clone(),
         })
-    }
-
-    /// Puts a slot back, emptied of what its last execution left charged.
-    async fn release(&self, slot: Slot) {
-        let slot = if slot.is_clean() {
-            slot
-        } else {
-            match tokio::task::spawn_blocking(move || {
-                slot.empty();
-                slot
-            })
-            .await
-            {
-                Ok(slot) => slot,
-                Err(_) => return,
-            }
-        };
-        if let Ok(mut idle) = self.idle.lock() {
-            idle.push(slot);
-        }
-    }
-
-    /// Gives a slot up after a failure of ours, once the kernel lets go of its cgroups.
-    async fn retire(&self, slot: Slot) {
-        let index = slot.index;
-        drop(slot);
-        for _ in 0..40 {
-            if self.spawner.retire(index).await.is_ok() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        tracing::error!(
-            index,
-            "a slot could not be removed; its cgroup still has processes"
-        );
     }
 }

@@ -1,5 +1,6 @@
 //! An environment as the engine needs it: an interpreter and a tree of packages on disk.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// A base interpreter of the host, resolved by asking it.
@@ -42,4 +43,21 @@ pub struct Environment {
     pub interpreter: Interpreter,
     /// (normalised name, version), sorted.
     pub packages: Vec<(String, String)>,
+}
+
+impl Environment {
+    /// Names of the packages and single-file modules in `site-packages`; empty when it is
+    /// unreadable.
+    #[must_use]
+    pub fn modules(&self) -> BTreeSet<String> {
+        let library = self.root.join("lib").join(self.interpreter.name());
+        let entries = std::fs::read_dir(library.join("site-packages"));
+        let names = entries
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name());
+        let module = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        names.map(|name| module(&name.to_string_lossy())).collect()
+    }
 }

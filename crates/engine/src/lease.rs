@@ -34,8 +34,8 @@ pub(crate) struct Ready {
     pub(crate) init_pid: i32,
     /// As long as this is open, the tree lives.
     pub(crate) lifeline: Lifeline,
-    /// Its standard input, for the supervisor to write; `None` when it reads `/dev/null`.
-    pub(crate) stdin: Option<pipe::Sender>,
+    /// Its standard input.
+    pub(crate) stdin: pipe::Sender,
     /// Its standard output.
     pub(crate) stdout: pipe::Receiver,
     /// Its standard error.
@@ -65,15 +65,17 @@ impl Lifeline {
 
 /// Forks and confines a child of `zygote` in `slot`.
 ///
+/// Only the size of the workdir is final; what the lease header lowers starts at `most`.
+///
 /// Errors: `Confine` names the layer that failed; nothing of the child is left then.
 pub(crate) async fn ready(
     spawner: &Spawner,
     zygote: &Zygote,
     slot: &Slot,
     limits: &Limits,
-    wants_stdin: bool,
+    most: &Limits,
 ) -> Result<Ready, ExecutionError> {
-    let pipes = Pipes::make(wants_stdin).map_err(|error| host("make the child's pipes", &error))?;
+    let pipes = Pipes::make().map_err(|error| host("make the child's pipes", &error))?;
     let (lifeline_end, lifeline) = fd::pipe().map_err(|error| host("make a pipe", &error))?;
     let (init, init_pid, namespace) = spawner.init(lifeline_end.as_fd()).await?;
     drop(lifeline_end);
@@ -82,15 +84,10 @@ pub(crate) async fn ready(
     let procs: Vec<BorrowedFd<'_>> = slot.procs().collect();
     let request = ForkRequest {
         uid: slot.uid,
-        processes: rlimit_processes(slot, limits),
+        processes: rlimit_processes(slot, most),
         workdir_bytes: limits.workdir_bytes,
         workdir_inodes: limits.workdir_inodes,
-        // The zygote's own data is inherited and counted, so that is allowed on top.
-        data_bytes: if slot.has_cgroups() {
-            0
-        } else {
-            limits.memory_bytes + PRELOAD_DATA_BYTES
-        },
+        data_bytes: rlimit_data(slot, most),
         nonce,
         procs: u32::try_from(procs.len()).unwrap_or(0),
         reserved: 0,
@@ -139,11 +136,21 @@ pub(crate) fn rlimit_processes(slot: &Slot, limits: &Limits) -> u32 {
     }
 }
 
+/// `RLIMIT_DATA` where no cgroup bounds the tree; 0 for none. The zygote's own data is inherited
+/// and counted, so that is allowed on top.
+pub(crate) fn rlimit_data(slot: &Slot, limits: &Limits) -> u64 {
+    if slot.has_cgroups() {
+        0
+    } else {
+        limits.memory_bytes.saturating_add(PRELOAD_DATA_BYTES)
+    }
+}
+
 /// Private data of a zygote with the full preload, rounded up. Source: `VmData` of such a zygote.
 const PRELOAD_DATA_BYTES: u64 = 512 << 20;
 
 struct Pipes {
-    stdin: (OwnedFd, Option<OwnedFd>),
+    stdin: (OwnedFd, OwnedFd),
     stdout: (OwnedFd, OwnedFd),
     stderr: (OwnedFd, OwnedFd),
     report: (OwnedFd, OwnedFd),
@@ -151,7 +158,7 @@ struct Pipes {
 }
 
 type Ours = (
-    Option<pipe::Sender>,
+    pipe::Sender,
     pipe::Receiver,
     pipe::Receiver,
     pipe::Receiver,
@@ -159,15 +166,9 @@ type Ours = (
 );
 
 impl Pipes {
-    fn make(wants_stdin: bool) -> io::Result<Self> {
-        let stdin = if wants_stdin {
-            let (theirs, ours) = fd::pipe()?;
-            (theirs, Some(ours))
-        } else {
-            (OwnedFd::from(std::fs::File::open("/dev/null")?), None)
-        };
+    fn make() -> io::Result<Self> {
         Ok(Self {
-            stdin,
+            stdin: fd::pipe()?,
             stdout: fd::pipe()?,
             stderr: fd::pipe()?,
             report: fd::pipe()?,
@@ -189,7 +190,7 @@ impl Pipes {
     /// Closes the child's ends here, so that its death is an end of file.
     fn into_ours(self) -> io::Result<Ours> {
         Ok((
-            self.stdin.1.map(pipe::Sender::from_owned_fd).transpose()?,
+            pipe::Sender::from_owned_fd(self.stdin.1)?,
             pipe::Receiver::from_owned_fd(self.stdout.0)?,
             pipe::Receiver::from_owned_fd(self.stderr.0)?,
             pipe::Receiver::from_owned_fd(self.report.0)?,

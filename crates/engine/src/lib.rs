@@ -11,11 +11,14 @@ pub mod environment;
 pub mod error;
 mod evidence;
 pub mod execution;
+mod hand_over;
 pub mod isolation;
 pub mod kit;
 mod lease;
 pub mod limits;
+pub mod metrics;
 pub mod outcome;
+mod pool;
 pub mod preload;
 mod process;
 pub mod request;
@@ -25,15 +28,17 @@ mod slot;
 mod spawner;
 pub mod start;
 mod store;
+mod streams;
 mod supervise;
 mod zygote;
 
-pub use engine::{Engine, EngineConfig};
+pub use engine::{Engine, EngineConfig, MOST_SLOTS};
 pub use environment::{Environment, Interpreter};
 pub use error::{ExecutionError, Fault};
 pub use execution::{Event, Execution, ExecutionId, ExecutionReport, Stream};
 pub use isolation::{Isolation, Layer, LayerState, Tier};
 pub use limits::{LimitError, LimitOverrides, LimitPolicy, Limits, Usage};
+pub use metrics::{ForkKind, PoolStatus};
 pub use outcome::{
     Artifact, CapturedOutput, Exception, ExitStatus, Finding, Frame, Limit, Outcome,
     SkippedArtifact, Span, Value,

@@ -33,21 +33,43 @@ pub fn embedded() -> Result<Vec<Preload>, toml::de::Error> {
     toml::from_str::<File>(POLICY).map(|file| file.preload)
 }
 
+/// The preloads that an environment can serve: modules it lacks are left out, and what is then no
+/// more than a smaller preload.
+///
+/// `has` says whether a top-level module is there.
+#[must_use]
+pub fn available(preloads: Vec<Preload>, has: impl Fn(&str) -> bool) -> Vec<Preload> {
+    let top = |module: &str| module.split('.').next().unwrap_or_default().to_owned();
+    let mut kept: Vec<Preload> = Vec::new();
+    for mut preload in preloads {
+        preload.modules.retain(|module| has(&top(module)));
+        preload.covers.retain(|module| has(module));
+        let same = |smaller: &Preload| smaller.modules == preload.modules;
+        if !kept.iter().any(same) {
+            kept.push(preload);
+        }
+    }
+    kept
+}
+
 /// Index of the first preload that covers every import any preload covers.
 #[must_use]
-pub fn choose(preloads: &[Preload], imports: &BTreeSet<String>) -> usize {
+pub fn choose<'a>(
+    preloads: impl Iterator<Item = &'a Preload> + Clone,
+    imports: &BTreeSet<String>,
+) -> usize {
     let coverable: BTreeSet<&String> = imports
         .iter()
         .filter(|name| {
             preloads
-                .iter()
+                .clone()
                 .any(|preload| preload.covers.contains(*name))
         })
         .collect();
     preloads
-        .iter()
+        .clone()
         .position(|preload| coverable.iter().all(|name| preload.covers.contains(*name)))
-        .unwrap_or(preloads.len().saturating_sub(1))
+        .unwrap_or(preloads.count().saturating_sub(1))
 }
 
 #[cfg(test)]
@@ -55,11 +77,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_an_environment_lacks_is_in_no_preload() {
+        let names = |has: &dyn Fn(&str) -> bool| {
+            let preloads = available(embedded().unwrap(), has);
+            preloads
+                .into_iter()
+                .map(|preload| preload.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names(&|_| false), ["bare"]);
+        assert_eq!(names(&|module| module == "numpy"), ["bare", "numpy"]);
+        assert_eq!(
+            names(&|module| module != "sympy"),
+            ["bare", "numpy", "pandas", "full"]
+        );
+    }
+
+    #[test]
     fn the_smallest_preload_that_covers_the_imports_is_chosen() {
         let preloads = embedded().unwrap();
         let name = |imports: &[&str]| {
             let imports = imports.iter().map(|name| (*name).to_owned()).collect();
-            preloads[choose(&preloads, &imports)].name.clone()
+            preloads[choose(preloads.iter(), &imports)].name.clone()
         };
         assert_eq!(name(&[]), "bare");
         assert_eq!(name(&["json", "unknown_module"]), "bare");

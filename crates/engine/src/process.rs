@@ -30,6 +30,11 @@ impl Watched {
         self.pidfd.as_fd()
     }
 
+    /// Whether it has ended; it stays to be reaped.
+    pub(crate) fn has_ended(&self) -> bool {
+        !matches!(process::is_alive(self.pidfd.as_fd()), Ok(true))
+    }
+
     /// Waits until it has ended and reaps it.
     pub(crate) async fn ended(&self) -> io::Result<Reaped> {
         loop {

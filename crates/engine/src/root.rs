@@ -10,6 +10,7 @@ use std::path::Path;
 use sandbox::host::mounts::MountPolicy;
 use sandbox::plan::{CONFINE_PLAN_PATH, ConfinePlan, LaunchPlan, MountStep};
 
+use crate::engine::EngineConfig;
 use crate::environment::Environment;
 use crate::kit::Kit;
 use crate::preload::Preload;
@@ -35,11 +36,12 @@ const FOLDERS: [&str; 8] = [
 /// Errors: `NotFound` names a required host path that is missing.
 pub(crate) fn plan(
     policy: &MountPolicy,
-    environment: &Environment,
+    config: &EngineConfig,
     kit: &Kit,
     preload: &Preload,
     confine: &ConfinePlan,
 ) -> io::Result<LaunchPlan> {
+    let environment = &config.environment;
     let mut root = Root::default();
     for folder in FOLDERS {
         root.folder(folder);
@@ -85,6 +87,7 @@ pub(crate) fn plan(
             "-B",
             "/guest/zygote.py",
             &preload.modules.join(","),
+            if config.plain { "plain" } else { "snapshot" },
         ]
         .map(str::to_owned)
         .to_vec(),

@@ -20,6 +20,8 @@ pub(crate) struct Slot {
     pub(crate) uid: u32,
     files: [Option<OwnedFd>; CgroupFile::ALL.len()],
     base: Counters,
+    /// Memory and process limits in force.
+    armed: Option<(u64, u32)>,
 }
 
 /// What a slot's counters say.
@@ -46,6 +48,7 @@ impl Slot {
             uid: made.uid,
             files,
             base: Counters::default(),
+            armed: None,
         }
     }
 
@@ -75,8 +78,12 @@ impl Slot {
         })
     }
 
+    fn number(&self, file: CgroupFile) -> Option<u64> {
+        self.read(file).trim().parse().ok()
+    }
+
     fn read(&self, file: CgroupFile) -> String {
-        let mut buffer = [0; 4096];
+        let mut buffer = [0; 1024];
         let count = self
             .file(file)
             .and_then(|fd| fd::read_at_start(fd, &mut buffer).ok())
@@ -84,26 +91,37 @@ impl Slot {
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     }
 
-    /// Writes the limits and remembers the counters. Must be done before a child joins.
+    /// Writes the limits. Must be done before a child joins.
     pub(crate) fn arm(&mut self, limits: &Limits) -> io::Result<()> {
+        let wanted = (limits.memory_bytes, limits.processes);
+        if self.armed != Some(wanted) {
+            self.armed = None;
+            self.limit_memory(limits.memory_bytes)?;
+            self.write(CgroupFile::PidsLimit, limits.processes.into())?;
+            self.armed = Some(wanted);
+        }
+        // v1 keeps the peak of the slot's last user; v2 cannot set it back.
+        let _ = self.write(CgroupFile::MemoryPeak, 0);
+        Ok(())
+    }
+
+    fn limit_memory(&self, bytes: u64) -> io::Result<()> {
         // With swap accounting the joint limit may never be below the plain one, whichever of the
         // two moves first.
-        if self
-            .write(CgroupFile::MemoryLimit, limits.memory_bytes)
-            .is_err()
-        {
-            self.write(CgroupFile::SwapLimit, limits.memory_bytes)?;
-            self.write(CgroupFile::MemoryLimit, limits.memory_bytes)?;
+        if self.write(CgroupFile::MemoryLimit, bytes).is_err() {
+            self.write(CgroupFile::SwapLimit, bytes)?;
+            self.write(CgroupFile::MemoryLimit, bytes)?;
         }
         let is_v2 = self.file(CgroupFile::Kill).is_some();
-        self.write(
-            CgroupFile::SwapLimit,
-            if is_v2 { 0 } else { limits.memory_bytes },
-        )?;
-        self.write(CgroupFile::PidsLimit, limits.processes.into())?;
-        // v1 counters are set back; v2 ones only rise and are compared with their base.
-        let _ = self.write(CgroupFile::MemoryPeak, 0);
-        let _ = self.write(CgroupFile::CpuUsage, 0);
+        self.write(CgroupFile::SwapLimit, if is_v2 { 0 } else { bytes })
+    }
+
+    /// Puts the limits of a lease in force and remembers the counters: what happens from here on
+    /// is the program's.
+    pub(crate) fn lease(&mut self, limits: &Limits) -> io::Result<()> {
+        if self.armed != Some((limits.memory_bytes, limits.processes)) {
+            self.arm(limits)?;
+        }
         self.base = Counters::default();
         self.base = Counters {
             memory_peak_bytes: 0,
@@ -112,20 +130,11 @@ impl Slot {
         Ok(())
     }
 
-    /// What has happened since `arm`.
+    /// What has happened since `lease`.
     pub(crate) fn counters(&self) -> Counters {
-        let cpu = self.read(CgroupFile::CpuUsage);
-        let cpu = match cpu.trim().parse() {
-            Ok(nanos) => Duration::from_nanos(nanos),
-            Err(_) => Duration::from_micros(field(&cpu, "usage_usec")),
-        };
         Counters {
-            cpu: cpu.saturating_sub(self.base.cpu),
-            memory_peak_bytes: self
-                .read(CgroupFile::MemoryPeak)
-                .trim()
-                .parse()
-                .unwrap_or(0),
+            cpu: self.cpu(),
+            memory_peak_bytes: self.number(CgroupFile::MemoryPeak).unwrap_or(0),
             oom_kills: field(&self.read(CgroupFile::OomEvents), "oom_kill")
                 .saturating_sub(self.base.oom_kills),
             refused_forks: field(&self.read(CgroupFile::PidsEvents), "max")
@@ -133,13 +142,29 @@ impl Slot {
         }
     }
 
+    /// CPU time of the tree since `lease`.
+    pub(crate) fn cpu(&self) -> Duration {
+        let text = self.read(CgroupFile::CpuUsage);
+        let used = match text.trim().parse() {
+            Ok(nanos) => Duration::from_nanos(nanos),
+            Err(_) => Duration::from_micros(field(&text, "usage_usec")),
+        };
+        used.saturating_sub(self.base.cpu)
+    }
+
+    /// Processes and threads in it now; `None` where nothing counts them.
+    pub(crate) fn processes(&self) -> Option<u64> {
+        self.number(CgroupFile::PidsUsage)
+    }
+
+    /// Memory charged to it now; `None` where nothing counts it.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        self.number(CgroupFile::MemoryUsage)
+    }
+
     /// Whether the next execution may use it: no memory of the last one is still charged.
     pub(crate) fn is_clean(&self) -> bool {
-        self.read(CgroupFile::MemoryUsage)
-            .trim()
-            .parse()
-            .unwrap_or(0)
-            <= DIRTY_BYTES
+        self.memory_bytes().unwrap_or(0) <= DIRTY_BYTES
     }
 
     /// Gives back memory that a dead execution left charged. Takes up to tens of milliseconds.

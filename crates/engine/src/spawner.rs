@@ -1,7 +1,7 @@
 //! The spawner as the supervisor calls it.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,14 +33,20 @@ pub(crate) struct NewSlot {
 
 impl Spawner {
     /// Starts the spawner from a thread that lives exactly as long as it does.
-    pub(crate) async fn start(executable: PathBuf, plan: SpawnerPlan) -> io::Result<Self> {
+    pub(crate) async fn start(
+        executable: PathBuf,
+        plan: SpawnerPlan,
+        block: BorrowedFd<'_>,
+    ) -> io::Result<Self> {
+        let block = block.try_clone_to_owned()?;
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let (flag, gone) = tokio::sync::watch::channel(false);
         std::thread::Builder::new()
             .name("hognose-spawner".into())
             .spawn(move || {
-                match start_spawner(&executable, &plan) {
+                match start_spawner(&executable, &plan, block.as_fd()) {
                     Ok(mut started) => {
+                        drop(block);
                         if sender.send(Ok(started.control)).is_ok() {
                             let ended = started.process.wait();
                             tracing::debug!(?ended, "the spawner ended");

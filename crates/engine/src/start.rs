@@ -1,6 +1,7 @@
 //! Starting an engine: probe, refuse or go on, clean up after dead servers, start the spawner.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use sandbox::host::block::{self, BLOCK_UIDS, Block};
@@ -12,13 +13,17 @@ use sandbox::host::probe::{Probe, probe};
 use sandbox::host::syscall_numbers::Arch;
 use sandbox::plan::{CgroupParents, ConfinePlan, Privilege, SpawnerPlan};
 
-use crate::engine::EngineConfig;
+use crate::engine::{EngineConfig, MOST_SLOTS};
 use crate::isolation::{self, Isolation, Tier};
 use crate::kit::Kit;
 use crate::preload::{self, Preload};
 use crate::root;
 use crate::spawner::Spawner;
 use crate::store::Store;
+
+/// Slots of one block of uids: executions and children that wait. Init and the server have their
+/// own uids.
+pub(crate) const BLOCK_SLOTS: usize = BLOCK_UIDS as usize - 6;
 
 /// Why an engine cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -40,10 +45,18 @@ pub enum StartEngineError {
         wanted: Tier,
     },
     /// More slots than a block has uids.
-    #[error("{slots} executions at once are too many; ask for at most 250")]
+    #[error("{slots} executions at once cannot be; ask for 1 to {MOST_SLOTS}")]
     Slots {
         /// What was asked for.
         slots: usize,
+    },
+    /// A preload that does not exist, or not in this environment.
+    #[error("there is no preload `{name}` here; choose one of {known}, or none")]
+    Preload {
+        /// What was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
     },
     /// An embedded policy is wrong.
     #[error("the embedded policy is unusable: {0}")]
@@ -65,6 +78,8 @@ pub(crate) struct Started {
     pub(crate) block: Block,
     pub(crate) spawner: Spawner,
     pub(crate) preloads: Vec<Preload>,
+    /// The one every execution gets, if the operator has chosen.
+    pub(crate) preload: Option<usize>,
     pub(crate) store: Store,
 }
 
@@ -75,7 +90,7 @@ pub fn inspect() -> Isolation {
 }
 
 pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineError> {
-    if config.slots == 0 || config.slots > 250 {
+    if config.slots == 0 || config.slots > MOST_SLOTS {
         return Err(StartEngineError::Slots {
             slots: config.slots,
         });
@@ -88,8 +103,14 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let locks = lock_folder(&config.state);
     let block = block::lease(&locks).map_err(at("lease a block of uids"))?;
     cgroups::clean(&parents, &locks, &block.name);
-    let preloads =
+    let embedded =
         preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
+    let modules = config.environment.modules();
+    let preloads = preload::available(embedded, |module| modules.contains(module));
+    let chosen = config.preload.as_deref();
+    let preload = chosen
+        .map(|name| position_of(&preloads, name))
+        .transpose()?;
     let plan = spawner_plan(
         config,
         &found,
@@ -99,7 +120,7 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
         &kit,
         &preloads,
     )?;
-    let spawner = Spawner::start(kit.spawner(), plan)
+    let spawner = Spawner::start(kit.spawner(), plan, block.as_fd())
         .await
         .map_err(at("start the spawner"))?;
     let store = Store::open(config.state.join("artifacts").join(&block.name))
@@ -109,7 +130,20 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
         block,
         spawner,
         preloads,
+        preload,
         store,
+    })
+}
+
+fn position_of(preloads: &[Preload], name: &str) -> Result<usize, StartEngineError> {
+    let found = preloads.iter().position(|preload| preload.name == name);
+    let names: Vec<&str> = preloads
+        .iter()
+        .map(|preload| preload.name.as_str())
+        .collect();
+    found.ok_or_else(|| StartEngineError::Preload {
+        name: name.to_owned(),
+        known: names.join(", "),
     })
 }
 
@@ -142,13 +176,13 @@ fn spawner_plan(
         MountPolicy::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
     let launches = preloads
         .iter()
-        .map(|preload| root::plan(&mounts, &config.environment, kit, preload, &confine))
+        .map(|preload| root::plan(&mounts, config, kit, preload, &confine))
         .collect::<io::Result<_>>()
         .map_err(at("plan the guest's root"))?;
     Ok(SpawnerPlan {
         privilege: confine.privilege,
         first_uid: block.first_uid,
-        slots: u32::try_from(config.slots).unwrap_or(BLOCK_UIDS - 6),
+        slots: u32::try_from(BLOCK_SLOTS).unwrap_or(BLOCK_UIDS - 6),
         block: block.name.clone(),
         cgroups: if tier == Tier::Full {
             parents

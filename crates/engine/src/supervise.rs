@@ -3,39 +3,33 @@
 //! It gathers evidence and decides nothing. The tree dies by one means, whoever asks for it: the
 //! lifeline is cut, init leaves, the kernel kills the namespace.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use sandbox::control::{LeaseHeader, Plain};
 use sandbox::sys::process::Reaped;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::pipe;
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::JoinHandle;
-use wire::report::ReportDecoder;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::capture::Capture;
 use crate::error::ExecutionError;
 use crate::execution::{Event, Stream};
-use crate::lease::{Ready, rlimit_processes};
+use crate::hand_over::hand_over;
+use crate::lease::{Lifeline, Ready};
 use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
+use crate::process::Watched;
 use crate::request::ExecutionRequest;
 use crate::sample;
 use crate::slot::{Counters, Slot};
 use crate::spawner::host;
+use crate::streams::{Flood, read_output, read_report};
 
 /// Least time between two looks at the CPU clock, and between two samples of memory.
 const SAMPLE: Duration = Duration::from_millis(20);
-
 /// How long an init that was killed from outside may take to end after its namespace.
 const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
 /// Source: signal(7).
 const SIGKILL: i32 = 9;
 
-/// What was seen of an execution whose tree is dead.
+/// What was seen of an execution all of whose processes are gone.
 #[derive(Debug)]
 pub(crate) struct Observed {
     pub(crate) cancelled: bool,
@@ -48,9 +42,24 @@ pub(crate) struct Observed {
     pub(crate) usage: Usage,
     pub(crate) output: std::os::fd::OwnedFd,
     pub(crate) empty_size: i64,
+    pub(crate) remains: Remains,
 }
 
-/// Hands the program over and watches until the whole tree is dead.
+/// The empty namespace of an execution that ended: its init, which has been told to leave.
+#[derive(Debug, Default)]
+pub(crate) struct Remains(Option<Watched>);
+
+impl Remains {
+    /// Waits until nothing at all is left.
+    pub(crate) async fn gone(self) {
+        if let Some(init) = self.0 {
+            // It can only fail to be reaped if somebody else has reaped it.
+            let _ = init.ended().await;
+        }
+    }
+}
+
+/// Hands the program over and watches until no process of it is left.
 ///
 /// `cancel` resolves when the caller asks for the end or goes away.
 pub(crate) async fn supervise(
@@ -76,34 +85,19 @@ pub(crate) async fn supervise(
         empty_size,
         nonce,
     } = ready;
-    let flood = Arc::new(Flood {
-        written: AtomicU64::new(0),
-        hard_bytes: limits.output_hard_bytes,
-        burst: Notify::new(),
-    });
-    let out = read_stream(
-        stdout,
-        Stream::Stdout,
-        limits.output_bytes,
-        &flood,
-        events.clone(),
-    );
-    let err = read_stream(
-        stderr,
-        Stream::Stderr,
-        limits.output_bytes,
-        &flood,
-        events.clone(),
-    );
-    let said = tokio::spawn(read_report(report));
-    let handing = tokio::spawn(hand_over(requests, lease_bytes(request, slot, limits)));
-    let feeding = stdin.map(|pipe| {
-        tokio::spawn(hand_over(
-            pipe,
-            vec![request.stdin.clone().unwrap_or_default()],
-        ))
-    });
+    let flood = Flood::new(limits.output_hard_bytes);
+    let cap = limits.output_bytes;
+    let reading = async {
+        tokio::join!(
+            read_output(stdout, Stream::Stdout, cap, &flood, events),
+            read_output(stderr, Stream::Stderr, cap, &flood, events),
+            read_report(report),
+        )
+    };
+    tokio::pin!(reading);
+    let mut read = None;
     let began = Instant::now();
+    let handed = hand_over(requests, stdin, request, slot, limits);
     let watch = Watch {
         slot,
         limits,
@@ -118,6 +112,7 @@ pub(crate) async fn supervise(
         tokio::select! {
             biased;
             reaped = child.ended() => break reaped,
+            all = &mut reading, if read.is_none() => { read = Some(all); continue; }
             // Without init nobody holds the tree together: a failure of ours, not of the program.
             _ = init.ended() => {
                 lifeline.cut();
@@ -144,51 +139,75 @@ pub(crate) async fn supervise(
             });
         }
     }
-    // The first process is gone; what it left behind goes now, and with it every pipe's writer.
-    lifeline.cut();
-    init.ended()
-        .await
-        .map_err(|error| host("reap the sandbox's init", &error))?;
-    handing.abort();
-    if let Some(feeding) = feeding {
-        feeding.abort();
-    }
+    let remains = bury(slot, init, lifeline).await?;
+    drop(handed);
+    // Every writer is gone, so what is left in the pipes is all there will ever be.
+    let (stdout, stderr, decoder) = match read {
+        Some(read) => read,
+        None => reading.await,
+    };
     let counters = slot.counters();
-    let (cpu, memory_peak_bytes) = if slot.has_cgroups() {
-        (counters.cpu, counters.memory_peak_bytes)
-    } else {
-        (
-            seen.cpu.max(Duration::from_micros(reaped.cpu_us)),
-            seen.memory_bytes,
-        )
-    };
-    let usage = Usage {
-        wall,
-        cpu,
-        memory_peak_bytes,
-    };
     Ok(Observed {
         cancelled,
         killed_for,
-        exit: reaped.exited.map_or_else(
-            || ExitStatus::Signaled(reaped.signaled.unwrap_or(0)),
-            ExitStatus::Exited,
-        ),
+        exit: exit_of(&reaped),
+        usage: usage(slot, &counters, &seen, &reaped, wall),
         counters,
-        report: said
-            .await
-            .ok()
-            .and_then(|decoder| decoder.finish(&nonce).ok()),
-        stdout: out
-            .await
-            .map_or_else(|_| CapturedOutput::default(), Capture::finish),
-        stderr: err
-            .await
-            .map_or_else(|_| CapturedOutput::default(), Capture::finish),
-        usage,
+        report: decoder.finish(&nonce).ok(),
+        stdout: Capture::finish(stdout),
+        stderr: Capture::finish(stderr),
         output,
         empty_size,
+        remains,
     })
+}
+
+/// The first process is gone; what it left behind goes now, and with it every pipe's writer.
+///
+/// Where the kernel counts no process in the slot's cgroup any more, nothing was left, and nobody
+/// has to wait for the namespace's own end.
+async fn bury(
+    slot: &Slot,
+    init: Watched,
+    mut lifeline: Lifeline,
+) -> Result<Remains, ExecutionError> {
+    let is_empty = slot.processes() == Some(0);
+    lifeline.cut();
+    if is_empty {
+        return Ok(Remains(Some(init)));
+    }
+    init.ended()
+        .await
+        .map_err(|error| host("reap the sandbox's init", &error))?;
+    Ok(Remains(None))
+}
+
+fn exit_of(reaped: &Reaped) -> ExitStatus {
+    reaped.exited.map_or_else(
+        || ExitStatus::Signaled(reaped.signaled.unwrap_or(0)),
+        ExitStatus::Exited,
+    )
+}
+
+fn usage(
+    slot: &Slot,
+    counters: &Counters,
+    seen: &sample::Sample,
+    reaped: &Reaped,
+    wall: Duration,
+) -> Usage {
+    if slot.has_cgroups() {
+        return Usage {
+            wall,
+            cpu: counters.cpu,
+            memory_peak_bytes: counters.memory_peak_bytes,
+        };
+    }
+    Usage {
+        wall,
+        cpu: seen.cpu.max(Duration::from_micros(reaped.cpu_us)),
+        memory_peak_bytes: seen.memory_bytes,
+    }
 }
 
 /// Whether the first process died by SIGKILL although neither we nor the kernel's memory killer
@@ -220,109 +239,40 @@ impl Watch<'_> {
             if left.is_zero() {
                 return Limit::Wall;
             }
-            let used = self.slot.counters().cpu;
-            if self.slot.has_cgroups() && used >= self.limits.cpu {
-                return Limit::Cpu;
-            }
-            if !self.slot.has_cgroups() {
-                let sample = sample::tree(&[self.pid, self.init_pid]);
-                seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
-                seen.cpu = seen.cpu.max(sample.cpu);
-                if sample.memory_bytes > self.limits.memory_bytes {
-                    return Limit::Memory;
-                }
-                if sample.cpu >= self.limits.cpu {
+            let pause = if self.slot.has_cgroups() {
+                let used = self.slot.cpu();
+                if used >= self.limits.cpu {
                     return Limit::Cpu;
                 }
-                tokio::time::sleep(left.min(SAMPLE)).await;
-                continue;
-            }
-            // With every processor busy the CPU limit cannot be reached sooner than this.
-            let soonest = self.limits.cpu.saturating_sub(used) / processors();
-            tokio::time::sleep(left.min(soonest.max(SAMPLE))).await;
+                // With every processor busy the CPU limit cannot be reached sooner than this.
+                (self.limits.cpu.saturating_sub(used) / processors()).max(SAMPLE)
+            } else {
+                if let Some(limit) = self.sample(seen) {
+                    return limit;
+                }
+                SAMPLE
+            };
+            tokio::time::sleep(left.min(pause)).await;
         }
+    }
+
+    /// Looks at the tree through `/proc`.
+    fn sample(&self, seen: &mut sample::Sample) -> Option<Limit> {
+        let sample = sample::tree(&[self.pid, self.init_pid]);
+        seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
+        seen.cpu = seen.cpu.max(sample.cpu);
+        if sample.memory_bytes > self.limits.memory_bytes {
+            return Some(Limit::Memory);
+        }
+        (sample.cpu >= self.limits.cpu).then_some(Limit::Cpu)
     }
 }
 
 fn processors() -> u32 {
-    std::thread::available_parallelism()
-        .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
-}
-
-/// Counts what a guest writes and raises the alarm past the hard cap.
-struct Flood {
-    written: AtomicU64,
-    hard_bytes: u64,
-    burst: Notify,
-}
-
-fn read_stream(
-    mut pipe: pipe::Receiver,
-    stream: Stream,
-    cap_bytes: u64,
-    flood: &Arc<Flood>,
-    events: mpsc::Sender<Event>,
-) -> JoinHandle<Capture> {
-    let flood = Arc::clone(flood);
-    tokio::spawn(async move {
-        let mut capture = Capture::new(cap_bytes);
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-            let written = flood.written.fetch_add(count as u64, Ordering::Relaxed) + count as u64;
-            if written > flood.hard_bytes {
-                flood.burst.notify_one();
-            }
-            let unbroken = capture.push(&buffer[..count]);
-            if unbroken > 0 {
-                // Waiting here is the back-pressure: a slow reader slows the guest, not our memory.
-                let _ = events
-                    .send(Event::Output(
-                        stream,
-                        Bytes::copy_from_slice(&buffer[..unbroken]),
-                    ))
-                    .await;
-            }
-        }
-        capture
+    use std::sync::OnceLock;
+    static COUNT: OnceLock<u32> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        std::thread::available_parallelism()
+            .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
     })
-}
-
-async fn read_report(mut pipe: pipe::Receiver) -> ReportDecoder {
-    let mut decoder = ReportDecoder::new();
-    let mut buffer = vec![0; 16 * 1024];
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
-        decoder.push(&buffer[..count]);
-    }
-    decoder
-}
-
-/// Lease header, request header, source and files, in the order in which they are read.
-fn lease_bytes(request: &ExecutionRequest, slot: &Slot, limits: &Limits) -> Vec<Bytes> {
-    let header = LeaseHeader {
-        file_bytes: limits.workdir_bytes,
-        cpu_seconds: limits.cpu.as_secs() + 1,
-        processes: rlimit_processes(slot, limits).into(),
-    };
-    let names: Vec<(&str, usize)> = request
-        .files
-        .iter()
-        .map(|file| (file.name.as_str(), file.content.len()))
-        .collect();
-    let head = wire::request::encode_request(&request.source, &request.args, &names);
-    let mut parts = vec![
-        Bytes::copy_from_slice(header.bytes()),
-        head.into(),
-        Bytes::from(request.source.clone()),
-    ];
-    parts.extend(request.files.iter().map(|file| file.content.clone()));
-    parts
-}
-
-/// Writes everything and closes the pipe. A reader that is gone is its own affair.
-async fn hand_over(mut pipe: pipe::Sender, parts: Vec<Bytes>) {
-    for part in parts {
-        if pipe.write_all(&part).await.is_err() {
-            return;
-        }
-    }
 }

@@ -13,6 +13,7 @@ use tokio::net::unix::pipe;
 
 use crate::channel::Channel;
 use crate::error::ExecutionError;
+use crate::metrics::ForkKind;
 use crate::process::Watched;
 use crate::spawner::{Spawner, host};
 
@@ -27,6 +28,7 @@ pub(crate) struct Zygote {
     channel: Channel,
     process: Watched,
     spawner: Arc<Spawner>,
+    fork_kind: ForkKind,
     broken: AtomicBool,
 }
 
@@ -46,6 +48,7 @@ impl Zygote {
             channel,
             process,
             spawner: Arc::clone(spawner),
+            fork_kind: ForkKind::Plain,
             broken: AtomicBool::new(false),
         };
         let first = tokio::time::timeout(WARM_TIMEOUT, zygote.channel.receive::<ForkReply>()).await;
@@ -100,6 +103,11 @@ impl Zygote {
         let pidfd =
             process::pidfd_of(reply.pid).map_err(|error| host("open the child's pidfd", &error))?;
         Ok((pidfd, reply.pid))
+    }
+
+    /// How its children come to be.
+    pub(crate) fn fork_kind(&self) -> ForkKind {
+        self.fork_kind
     }
 
     /// Whether it must not be asked again.

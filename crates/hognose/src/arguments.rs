@@ -37,6 +37,12 @@ pub(crate) struct CommonArguments {
     /// The interpreter guests run [default: the first usable one]
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<String>,
+    /// The preload of every execution: bare, numpy, pandas or full [default: its imports choose]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) preload: Option<String>,
+    /// Fork zygotes as their imports left them, without a snapshot: slower, for comparison
+    #[arg(long)]
+    pub(crate) plain: bool,
     /// The weakest tier that may serve: full, rootless or nested [default: rootless]
     #[arg(long, value_name = "TIER")]
     pub(crate) min_tier: Option<String>,
@@ -83,9 +89,12 @@ pub(crate) struct ServeArguments {
     /// Ask callers for no key; loopback addresses only
     #[arg(long)]
     pub(crate) keyless: bool,
-    /// Executions at once, 1 to 250 [default: two per processor, at least 4]
+    /// Executions at once, 1 to 200 [default: two per processor, at least 4]
     #[arg(long, value_name = "N")]
     pub(crate) slots: Option<String>,
+    /// Memory that sandboxes which wait for a program may hold in all; 0 for none that wait [default: 192M]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) pool_bytes: Option<String>,
     /// A name callers may use in `Host` beside loopback names; may be repeated
     #[arg(long = "allow-host", value_name = "NAME")]
     pub(crate) allowed_hosts: Vec<String>,

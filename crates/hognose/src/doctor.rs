@@ -16,7 +16,7 @@ use stepflow_python::{
 use crate::arguments::DoctorArguments;
 use crate::output;
 use crate::settings::{Common, Sources};
-use crate::start;
+use crate::start::{self, Size};
 
 /// Layers without which the engine starts nothing.
 const ESSENTIAL: [&str; 3] = ["user_namespace", "proc", "seccomp"];
@@ -91,7 +91,7 @@ fn refusal(isolation: &Isolation, min_tier: Tier) -> Option<String> {
 /// One execution on the environment that is there.
 async fn self_test(common: &Common) -> anyhow::Result<(u128, u128)> {
     let environment = start::environment(common).await?;
-    let engine = start::engine(common, environment, 1, LimitPolicy::default()).await?;
+    let engine = start::engine(common, environment, Size::ONE, LimitPolicy::default()).await?;
     let executor = EngineExecutor::new(engine.clone());
     let request = ExecutionRequest {
         source: "print(6 * 7)".into(),

@@ -50,6 +50,16 @@ pub(crate) fn set(limits: &mut LimitOverrides, name: &str, value: &str) -> anyho
 
 /// A whole number, times its unit.
 fn amount(name: &str, text: &str) -> anyhow::Result<u64> {
+    number(name, text)
+        .with_context(|| format!("limit `{name}` is `{text}`; use {}", expected(name)))
+}
+
+/// A number of bytes, with or without a unit.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    number("_bytes", text)
+}
+
+fn number(name: &str, text: &str) -> Option<u64> {
     let units: &[(&str, u64)] = if name.ends_with("_ms") {
         &[("ms", 1), ("s", 1000)]
     } else if name.ends_with("_bytes") {
@@ -68,10 +78,9 @@ fn amount(name: &str, text: &str) -> anyhow::Result<u64> {
     let (number, factor) = unit.unwrap_or((text, 1));
     // `parse` would take a sign as well.
     let plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    let value = plain
+    plain
         .then(|| number.parse::<u64>().ok()?.checked_mul(factor))
-        .flatten();
-    value.with_context(|| format!("limit `{name}` is `{text}`; use {}", expected(name)))
+        .flatten()
 }
 
 fn expected(name: &str) -> &'static str {

@@ -16,7 +16,8 @@ use crate::arguments::RunArguments;
 use crate::report::{self, Streamed};
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
-use crate::{exit, limits, script, start};
+use crate::start::{self, Size};
+use crate::{exit, limits, script};
 
 /// Longest wait for our engine to clean up after the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -116,7 +117,7 @@ impl Runner {
         }
         let policy = sources.limit_policy(&[])?;
         let environment = start::environment(common).await?;
-        let engine = start::engine(common, environment, 1, policy).await?;
+        let engine = start::engine(common, environment, Size::ONE, policy).await?;
         let executor = Arc::new(EngineExecutor::new(engine.clone()));
         Ok(Self {
             executor,

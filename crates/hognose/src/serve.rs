@@ -10,10 +10,11 @@ use stepflow_python::{Engine, EngineExecutor};
 use tokio::sync::oneshot;
 
 use crate::arguments::ServeArguments;
+use crate::exit;
 use crate::output::{self, note};
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
-use crate::{exit, start};
+use crate::start::{self, Size};
 
 /// How often the engine is asked whether it can still serve.
 const PULSE: Duration = Duration::from_secs(1);
@@ -24,13 +25,16 @@ const FAREWELL: Duration = Duration::from_secs(5);
 pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyhow::Result<u8> {
     let common = sources.common(&arguments.common)?;
     let config = config(&arguments, &common, sources)?;
-    let slots = sources.slots(arguments.slots.as_deref())?;
+    let size = Size {
+        slots: sources.slots(arguments.slots.as_deref())?,
+        pool_bytes: sources.pool_bytes(arguments.pool_bytes.as_deref())?,
+    };
     let policy = sources.limit_policy(&arguments.limits)?;
     let mut stop = Stop::watch()?;
     let engine = tokio::select! {
         engine = async {
             let environment = start::environment(&common).await?;
-            start::engine(&common, environment, slots, policy).await
+            start::engine(&common, environment, size, policy).await
         } => engine?,
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };

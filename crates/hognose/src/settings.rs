@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use server::ApiKey;
-use stepflow_python::{LimitOverrides, LimitPolicy, Tier};
+use stepflow_python::{LimitOverrides, LimitPolicy, MOST_SLOTS, Tier};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::CommonArguments;
 use crate::limits;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8726";
-/// One block of uids serves no more. Source: the engine's block of 256.
-const MOST_SLOTS: usize = 250;
+/// Memory for sandboxes that wait: about 150 of the full preload.
+const DEFAULT_POOL_BYTES: u64 = 192 << 20;
 
 /// Where values come from, beside flags.
 #[derive(Debug, Default)]
@@ -44,6 +44,10 @@ pub(crate) struct Common {
     pub(crate) python: Option<PathBuf>,
     /// The weakest tier that may serve.
     pub(crate) min_tier: Tier,
+    /// The preload of every execution.
+    pub(crate) preload: Option<String>,
+    /// Whether zygotes do without a snapshot.
+    pub(crate) plain: bool,
 }
 
 impl Sources {
@@ -110,10 +114,13 @@ impl Sources {
                 .map_err(|told| anyhow::anyhow!("{}: {told}", found.origin))?,
             None => Tier::Rootless,
         };
+        let preload = self.find(flags.preload.as_deref(), "--preload", "HOGNOSE_PRELOAD");
         Ok(Common {
             state_dir,
             python,
             min_tier,
+            preload: preload.map(|found| found.text),
+            plain: flags.plain || self.switch("HOGNOSE_PLAIN")?,
         })
     }
 
@@ -175,6 +182,31 @@ impl Sources {
                 found.origin, found.text
             )
         })
+    }
+
+    /// Memory for sandboxes that wait for a program.
+    pub(crate) fn pool_bytes(&self, flag: Option<&str>) -> anyhow::Result<u64> {
+        let Some(found) = self.find(flag, "--pool-bytes", "HOGNOSE_POOL_BYTES") else {
+            return Ok(DEFAULT_POOL_BYTES);
+        };
+        limits::bytes(&found.text).with_context(|| {
+            format!(
+                "{} is `{}`; use a number of bytes, such as 192M, or 0",
+                found.origin, found.text
+            )
+        })
+    }
+
+    /// A variable that is `1` or `0`.
+    fn switch(&self, variable: &str) -> anyhow::Result<bool> {
+        match self.find(None, "", variable) {
+            None => Ok(false),
+            Some(found) => match found.text.as_str() {
+                "1" => Ok(true),
+                "0" => Ok(false),
+                other => bail!("{} is `{other}`; use 1 or 0", found.origin),
+            },
+        }
     }
 
     /// What is logged, as directives of `tracing`.
@@ -320,7 +352,7 @@ mod tests {
         let slots = refused(dotenv.slots(None).unwrap_err());
         assert_eq!(
             slots,
-            "HOGNOSE_SLOTS in .env is `many`; use a whole number from 1 to 250"
+            "HOGNOSE_SLOTS in .env is `many`; use a whole number from 1 to 200"
         );
         let tier = refused(dotenv.common(&CommonArguments::default()).unwrap_err());
         assert!(
@@ -332,7 +364,7 @@ mod tests {
             wall.contains("HOGNOSE_WALL_MS in .env") && wall.contains("milliseconds"),
             "{wall}"
         );
-        for wrong in ["0", "251", "-1", "x"] {
+        for wrong in ["0", "201", "-1", "x"] {
             assert!(sources(&[], "").slots(Some(wrong)).is_err(), "{wrong}");
         }
         for wrong in ["localhost", "127.0.0.1", "127.0.0.1:99999", ""] {

@@ -127,6 +127,8 @@ pub enum CgroupFile {
     PidsLimit,
     /// `pids.events`: holds `max N`.
     PidsEvents,
+    /// `pids.current`.
+    PidsUsage,
     /// `cpuacct.usage` (ns) / `cpu.stat` (`usage_usec N`).
     CpuUsage,
     /// `cgroup.kill` (v2).
@@ -135,7 +137,7 @@ pub enum CgroupFile {
 
 impl CgroupFile {
     /// All of them, in order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ProcsMemory,
         Self::ProcsPids,
         Self::ProcsCpuacct,
@@ -147,6 +149,7 @@ impl CgroupFile {
         Self::MemoryReclaim,
         Self::PidsLimit,
         Self::PidsEvents,
+        Self::PidsUsage,
         Self::CpuUsage,
         Self::Kill,
     ];
@@ -217,6 +220,8 @@ pub struct LeaseHeader {
     pub cpu_seconds: u64,
     /// `RLIMIT_NPROC`, a second belt.
     pub processes: u64,
+    /// `RLIMIT_DATA` per process, where no cgroup bounds the tree; 0 leaves it.
+    pub data_bytes: u64,
 }
 
 /// Declares the steps once, with their names for people.
@@ -298,7 +303,7 @@ mod tests {
         assert_eq!(size_of::<ForkRequest>(), 2 * 4 + 3 * 8 + 32 + 2 * 4);
         assert_eq!(size_of::<ForkReply>(), 4 * 4);
         assert_eq!(size_of::<ChildStatus>(), 2 * 4);
-        assert_eq!(size_of::<LeaseHeader>(), 3 * 8);
+        assert_eq!(size_of::<LeaseHeader>(), 4 * 8);
     }
 
     #[test]

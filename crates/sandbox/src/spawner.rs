@@ -71,6 +71,9 @@ struct Spawner {
     taken: Vec<bool>,
 }
 
+/// The open control files of one slot.
+type SlotFiles = Vec<(CgroupFile, OwnedFd)>;
+
 type Answer = Result<(SpawnerReply, Vec<OwnedFd>), (u32, io::Error)>;
 
 fn at<T>(step: u32, result: io::Result<T>) -> Result<T, (u32, io::Error)> {
@@ -162,16 +165,11 @@ impl Spawner {
     }
 
     fn slot(&mut self) -> Answer {
-        let Some(index) = self.taken.iter().position(|taken| !taken) else {
-            return refuse(step::SLOTS, libc::EAGAIN);
-        };
+        let (index, files) = self.free_slot()?;
         let number = u32::try_from(index).unwrap_or(u32::MAX);
         let mut present = 0;
         let mut descriptors = Vec::new();
-        for (file, descriptor) in at(
-            step::CGROUP_CREATE,
-            cgroup::create(&self.plan.cgroups, number),
-        )? {
+        for (file, descriptor) in files {
             present |= CgroupFile::bit(file);
             descriptors.push(descriptor);
         }
@@ -186,6 +184,26 @@ impl Spawner {
             },
             descriptors,
         ))
+    }
+
+    /// A slot nobody has, with its cgroups. One whose cgroups a dead server left, with processes
+    /// that are still dying, is passed over.
+    fn free_slot(&self) -> Result<(usize, SlotFiles), (u32, io::Error)> {
+        let exists = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+        for index in (0..self.taken.len()).filter(|index| !self.taken[*index]) {
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            let created = match cgroup::create(&self.plan.cgroups, number) {
+                Err(error) if exists(&error) => cgroup::remove(&self.plan.cgroups, number)
+                    .and_then(|()| cgroup::create(&self.plan.cgroups, number)),
+                other => other,
+            };
+            match created {
+                Ok(files) => return Ok((index, files)),
+                Err(error) if exists(&error) || error.raw_os_error() == Some(libc::EBUSY) => {}
+                Err(error) => return Err((step::CGROUP_CREATE, error)),
+            }
+        }
+        Err((step::SLOTS, io::Error::from_raw_os_error(libc::EAGAIN)))
     }
 
     /// The uid of a slot; `None` in the rootless tier, where there is one for all.

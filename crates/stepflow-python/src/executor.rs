@@ -8,7 +8,9 @@ pub mod validate;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::engine::{Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, LimitPolicy};
+use ::engine::{
+    Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, LimitPolicy, PoolStatus,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
@@ -175,6 +177,11 @@ pub trait PythonExecutor: Send + Sync {
 
     /// What this executor offers.
     fn capabilities(&self) -> Capabilities;
+
+    /// The facts of its pools of waiting children; empty where there are none.
+    fn pools(&self) -> Vec<PoolStatus> {
+        Vec::new()
+    }
 
     /// `Err` with one sentence when executions cannot be served now.
     async fn health(&self) -> Result<(), String>;

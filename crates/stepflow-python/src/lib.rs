@@ -13,7 +13,10 @@ pub use engine::{
     CapturedOutput, Exception, ExitStatus, Frame, Isolation, Layer, LayerState, Limit, LimitError,
     SkippedArtifact, Span, Stream as OutputStream, Value,
 };
-pub use engine::{Engine, EngineConfig, Environment, Interpreter, StartEngineError, Tier, inspect};
+pub use engine::{
+    Engine, EngineConfig, Environment, ForkKind, Interpreter, MOST_SLOTS, PoolStatus,
+    StartEngineError, Tier, inspect,
+};
 pub use environment::{EnvironmentError, Environments};
 pub use errors::PythonError;
 pub use executor::{

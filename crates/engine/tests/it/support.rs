@@ -24,6 +24,9 @@ pub(crate) async fn bench() -> Bench {
         environment,
         limits: LimitPolicy::default(),
         slots: 4,
+        pool_bytes: 64 << 20,
+        preload: None,
+        plain: false,
         min_tier: Tier::Rootless,
     };
     Bench {

@@ -29,7 +29,7 @@ fn wrong_arguments_are_one_sentence_that_names_them() {
             "`full`, `rootless` or `nested`",
         ),
         (&["serve", "--listen", "nowhere"], "HOST:PORT"),
-        (&["serve", "--slots", "0"], "from 1 to 250"),
+        (&["serve", "--slots", "0"], "from 1 to 200"),
         (&["serve", "--api-key", "two words"], "visible ASCII"),
         (&["serve", "--listen", "0.0.0.0:0"], "--api-key"),
         (

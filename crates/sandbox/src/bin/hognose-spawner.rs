@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use sandbox::plan::SpawnerPlan;
 use sandbox::spawner;
-use sandbox::sys::fd;
+use sandbox::sys::{fd, socket};
 
 fn main() -> ExitCode {
     match run() {
@@ -23,5 +23,8 @@ fn run() -> std::io::Result<()> {
     let supervisor = fd::duplicate_above(std::os::fd::AsFd::as_fd(&fd::adopt(0)?), 3)?;
     let mut plan = Vec::new();
     std::fs::File::from(fd::adopt(1)?).read_to_end(&mut plan)?;
+    // The lock of the block: held until this process is gone, and with it all that it has made.
+    let first = socket::receive(std::os::fd::AsFd::as_fd(&supervisor), &mut [0])?;
+    let _lock = first.ok_or(std::io::ErrorKind::BrokenPipe)?.take()?;
     spawner::serve(SpawnerPlan::decode(&plan)?, supervisor)
 }

@@ -34,5 +34,9 @@ pub(super) fn apply(request: &ForkRequest) -> io::Result<()> {
 pub(super) fn lower(header: &LeaseHeader) -> io::Result<()> {
     limit(libc::RLIMIT_FSIZE, header.file_bytes, header.file_bytes)?;
     limit(libc::RLIMIT_CPU, header.cpu_seconds, header.cpu_seconds + 1)?;
-    limit(libc::RLIMIT_NPROC, header.processes, header.processes)
+    limit(libc::RLIMIT_NPROC, header.processes, header.processes)?;
+    if header.data_bytes > 0 {
+        limit(libc::RLIMIT_DATA, header.data_bytes, header.data_bytes)?;
+    }
+    Ok(())
 }

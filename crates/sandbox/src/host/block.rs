@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 /// Uids in a block: the init's, one per slot, the server's own.
@@ -23,7 +24,14 @@ pub struct Block {
     pub name: String,
     /// Its first uid: the init's. Slots have those after it.
     pub first_uid: u32,
-    _lock: File,
+    lock: File,
+}
+
+impl AsFd for Block {
+    /// The open lock; whoever has a copy holds the block.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.lock.as_fd()
+    }
 }
 
 impl Block {
@@ -57,7 +65,7 @@ pub fn lease(folder: &Path) -> io::Result<Block> {
             return Ok(Block {
                 name,
                 first_uid,
-                _lock: lock,
+                lock,
             });
         }
     }

@@ -1,7 +1,7 @@
 //! Starting the spawner: the only place where the host starts a process of the kit.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -19,8 +19,13 @@ pub struct StartedSpawner {
 
 /// Starts the spawner with a plan it can never change.
 ///
-/// Its own children become ours (`CLONE_PARENT`), so that the supervisor reaps them.
-pub fn start_spawner(executable: &Path, plan: &SpawnerPlan) -> io::Result<StartedSpawner> {
+/// Its own children become ours (`CLONE_PARENT`), so that the supervisor reaps them. It holds
+/// `lock`, too: the block is free only when neither of us uses it.
+pub fn start_spawner(
+    executable: &Path,
+    plan: &SpawnerPlan,
+    lock: BorrowedFd<'_>,
+) -> io::Result<StartedSpawner> {
     let (control, theirs) = socket::pair()?;
     #[expect(
         clippy::disallowed_methods,
@@ -32,5 +37,6 @@ pub fn start_spawner(executable: &Path, plan: &SpawnerPlan) -> io::Result<Starte
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::from(fd::sealed_memory(&plan.encode())?))
         .spawn()?;
+    socket::send(control.as_fd(), &[0], &[lock])?;
     Ok(StartedSpawner { process, control })
 }

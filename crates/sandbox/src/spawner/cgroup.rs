@@ -63,7 +63,7 @@ fn slot_name(slot: u32) -> String {
 fn files_of(parents: &CgroupParents) -> Vec<(CgroupFile, &Path, &'static str, bool)> {
     use CgroupFile::{
         CpuUsage, Kill, MemoryLimit, MemoryPeak, MemoryReclaim, MemoryUsage, OomEvents, PidsEvents,
-        PidsLimit, ProcsCpuacct, ProcsMemory, ProcsPids, SwapLimit,
+        PidsLimit, PidsUsage, ProcsCpuacct, ProcsMemory, ProcsPids, SwapLimit,
     };
     match parents {
         CgroupParents::None => vec![],
@@ -86,6 +86,7 @@ fn files_of(parents: &CgroupParents) -> Vec<(CgroupFile, &Path, &'static str, bo
                 (MemoryReclaim, memory, "memory.force_empty", true),
                 (PidsLimit, pids, "pids.max", true),
                 (PidsEvents, pids, "pids.events", true),
+                (PidsUsage, pids, "pids.current", true),
                 (CpuUsage, cpuacct, "cpuacct.usage", true),
             ]
         }
@@ -101,6 +102,7 @@ fn files_of(parents: &CgroupParents) -> Vec<(CgroupFile, &Path, &'static str, bo
                 (MemoryReclaim, parent, "memory.reclaim", false),
                 (PidsLimit, parent, "pids.max", true),
                 (PidsEvents, parent, "pids.events", true),
+                (PidsUsage, parent, "pids.current", true),
                 (CpuUsage, parent, "cpu.stat", true),
                 (Kill, parent, "cgroup.kill", false),
             ]

@@ -145,6 +145,26 @@ pub fn reap(pidfd: BorrowedFd<'_>) -> io::Result<Option<Reaped>> {
     }))
 }
 
+/// Whether a child behind this pidfd still runs; one that has ended stays to be reaped.
+/// Source: waitid(2), `WNOWAIT`.
+pub fn is_alive(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
+    // SAFETY: plain data that the kernel fills.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: takes integers and a pointer to `info`; no rusage is asked for.
+    check_long(unsafe {
+        libc::syscall(
+            libc::SYS_waitid,
+            libc::P_PIDFD,
+            pidfd.as_raw_fd(),
+            &raw mut info,
+            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
+            std::ptr::null_mut::<libc::rusage>(),
+        )
+    })?;
+    // SAFETY: waitid fills the field, or leaves zero when nothing ended.
+    Ok(unsafe { info.si_pid() } == 0)
+}
+
 /// Leaves at once, running nothing.
 pub fn exit(status: i32) -> ! {
     // SAFETY: _exit never returns and touches nothing of ours.

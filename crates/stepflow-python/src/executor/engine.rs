@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use engine::{Engine, Environment, Execution, ExecutionError, ExecutionId, ExecutionRequest};
+use engine::{Engine, Execution, ExecutionError, ExecutionId, ExecutionRequest, PoolStatus};
 
 use super::{
     ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonExecutor,
@@ -26,7 +26,7 @@ impl EngineExecutor {
     /// An executor on a running engine. Lists the environment's packages once.
     #[must_use]
     pub fn new(engine: Engine) -> Self {
-        let modules = Arc::new(modules_of(engine.environment()));
+        let modules = Arc::new(engine.environment().modules());
         Self { engine, modules }
     }
 
@@ -106,25 +106,13 @@ impl PythonExecutor for EngineExecutor {
         }
     }
 
+    fn pools(&self) -> Vec<PoolStatus> {
+        self.engine.pools()
+    }
+
     async fn health(&self) -> Result<(), String> {
         self.engine.health().await
     }
-}
-
-/// Names of the packages and single-file modules in `site-packages`; empty when it is unreadable.
-fn modules_of(environment: &Environment) -> BTreeSet<String> {
-    let library = environment
-        .root
-        .join("lib")
-        .join(environment.interpreter.name());
-    let entries = std::fs::read_dir(library.join("site-packages"));
-    let names = entries
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name());
-    let module = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    names.map(|name| module(&name.to_string_lossy())).collect()
 }
 
 impl From<ExecutionError> for PythonError {

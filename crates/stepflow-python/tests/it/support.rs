@@ -35,6 +35,9 @@ pub(crate) async fn bench_with(packages: &[&str]) -> Bench {
         environment,
         limits: LimitPolicy::default(),
         slots: 4,
+        pool_bytes: 64 << 20,
+        preload: None,
+        plain: false,
         min_tier: Tier::Rootless,
     };
     let engine = Engine::start(config).await.unwrap();

@@ -1,0 +1,427 @@
+//! Pools of confined children that wait for a program, one per preload, and where they come from.
+//!
+//! A child is made for the default limits. What a lease may still change (cgroup limits, rlimits)
+//! is changed when it is given away; other limits take a fresh fork of the same zygote. Nothing of
+//! a program is known here: a child that has been given away never comes back, only its slot does.
+
+mod demand;
+mod keeper;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use self::demand::Demand;
+use crate::error::ExecutionError;
+use crate::lease::{self, Ready};
+use crate::limits::{LimitPolicy, Limits};
+use crate::metrics::{ForkKind, Gauge, PoolMetrics, PoolStatus};
+use crate::preload::Preload;
+use crate::slot::Slot;
+use crate::spawner::{Spawner, host};
+use crate::zygote::Zygote;
+
+pub(crate) use self::keeper::Keeper;
+
+/// Forks after which a zygote is replaced: its children share one hash seed.
+const MOST_FORKS: u64 = 50_000;
+/// Age at which a zygote is replaced.
+const MOST_AGE: Duration = Duration::from_secs(3600);
+/// What a child is taken to hold until one was measured.
+const GUESSED_CHILD_BYTES: u64 = 1 << 20;
+
+/// A confined child in its slot.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) slot: Slot,
+    pub(crate) ready: Ready,
+}
+
+/// What pools are made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PoolSettings {
+    pub(crate) limits: LimitPolicy,
+    /// Memory that waiting children may hold in all; 0 for no pools.
+    pub(crate) bytes: u64,
+    /// Waiting children in all.
+    pub(crate) children: usize,
+}
+
+/// The pools of one engine.
+#[derive(Debug)]
+pub(crate) struct Pools {
+    spawner: Arc<Spawner>,
+    pools: Vec<Pool>,
+    /// Slots without a child.
+    free: Mutex<Vec<Slot>>,
+    settings: PoolSettings,
+    wake: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Pool {
+    preload: Preload,
+    zygote: tokio::sync::Mutex<Option<Arc<Origin>>>,
+    ready: Mutex<VecDeque<Child>>,
+    demand: Mutex<Demand>,
+    child_bytes: AtomicU64,
+    /// Whether its zygote was ever ready: nothing waits for a preload nobody has warmed.
+    warmed: AtomicBool,
+    /// Children that are being made.
+    making: Gauge,
+    /// Not refilled before this moment.
+    rests_until: Mutex<Option<Instant>>,
+    metrics: PoolMetrics,
+}
+
+/// A zygote and how much it has done.
+#[derive(Debug)]
+struct Origin {
+    zygote: Zygote,
+    born: Instant,
+    forks: AtomicU64,
+}
+
+impl Origin {
+    fn is_worn_out(&self) -> bool {
+        self.born.elapsed() > MOST_AGE || self.forks.load(Ordering::Relaxed) > MOST_FORKS
+    }
+}
+
+impl Pools {
+    pub(crate) fn new(
+        spawner: Arc<Spawner>,
+        preloads: Vec<Preload>,
+        settings: PoolSettings,
+    ) -> Arc<Self> {
+        let pool = |preload| Pool {
+            preload,
+            zygote: tokio::sync::Mutex::default(),
+            ready: Mutex::default(),
+            demand: Mutex::default(),
+            child_bytes: AtomicU64::new(GUESSED_CHILD_BYTES),
+            warmed: AtomicBool::new(false),
+            making: Gauge::default(),
+            rests_until: Mutex::default(),
+            metrics: PoolMetrics::default(),
+        };
+        Arc::new(Self {
+            spawner,
+            pools: preloads.into_iter().map(pool).collect(),
+            free: Mutex::default(),
+            settings,
+            wake: Arc::default(),
+        })
+    }
+
+    pub(crate) fn preload(&self, index: usize) -> &Preload {
+        &self.pools[index].preload
+    }
+
+    pub(crate) fn preloads(&self) -> impl Iterator<Item = &Preload> + Clone {
+        self.pools.iter().map(|pool| &pool.preload)
+    }
+
+    /// A child under these limits: one that waited if there is one, else a fresh one.
+    pub(crate) async fn lease(
+        &self,
+        index: usize,
+        limits: &Limits,
+    ) -> Result<Child, ExecutionError> {
+        let pool = &self.pools[index];
+        pool.note_lease();
+        let waited = if self.fits(limits) {
+            self.take_living(pool).await
+        } else {
+            None
+        };
+        self.wake.notify_one();
+        if let Some(mut child) = waited {
+            if let Err(error) = child.slot.lease(limits) {
+                self.discard(child).await;
+                return Err(host("write the cgroup limits", &error));
+            }
+            pool.metrics.leases_ready.add();
+            return Ok(child);
+        }
+        pool.metrics.leases_fresh.add();
+        let mut child = self.make(index, limits).await?;
+        if let Err(error) = child.slot.lease(limits) {
+            self.discard(child).await;
+            return Err(host("write the cgroup limits", &error));
+        }
+        Ok(child)
+    }
+
+    /// Whether a child made for the default limits can serve these.
+    fn fits(&self, limits: &Limits) -> bool {
+        let made_for = &self.settings.limits.defaults;
+        limits.workdir_bytes == made_for.workdir_bytes
+            && limits.workdir_inodes == made_for.workdir_inodes
+    }
+
+    /// The next waiting child; those that died while waiting are thrown away.
+    async fn take_living(&self, pool: &Pool) -> Option<Child> {
+        loop {
+            let child = pool.ready.lock().ok()?.pop_front()?;
+            if child.ready.is_alive() {
+                return Some(child);
+            }
+            pool.metrics.lost.add();
+            tracing::warn!(preload = %pool.preload.name, "a waiting child died");
+            self.discard(child).await;
+        }
+    }
+
+    /// Forks and confines a child. A zygote that has died since its last use is replaced once:
+    /// nothing of a program has started yet.
+    async fn make(&self, index: usize, limits: &Limits) -> Result<Child, ExecutionError> {
+        let mut slot = self.take_slot(limits).await?;
+        let made = match self.fork(index, &mut slot, limits).await {
+            Err(ExecutionError::Lost { what }) => {
+                tracing::warn!(what, "a child could not be made; trying once more");
+                self.fork(index, &mut slot, limits).await
+            }
+            other => other,
+        };
+        match made {
+            Ok(ready) => {
+                let child = Child { slot, ready };
+                if let Some(bytes) = child.slot.memory_bytes() {
+                    self.pools[index]
+                        .child_bytes
+                        .store(bytes, Ordering::Relaxed);
+                }
+                Ok(child)
+            }
+            Err(error) => {
+                self.retire(slot).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn fork(
+        &self,
+        index: usize,
+        slot: &mut Slot,
+        limits: &Limits,
+    ) -> Result<Ready, ExecutionError> {
+        let origin = self.zygote(index).await?;
+        origin.forks.fetch_add(1, Ordering::Relaxed);
+        let most = &self.settings.limits.maxima;
+        lease::ready(&self.spawner, &origin.zygote, slot, limits, most).await
+    }
+
+    /// The zygote of a preload, launched if there is none that works.
+    async fn zygote(&self, index: usize) -> Result<Arc<Origin>, ExecutionError> {
+        let mut place = self.pools[index].zygote.lock().await;
+        if let Some(origin) = place.as_ref().filter(|origin| !origin.zygote.is_broken()) {
+            return Ok(Arc::clone(origin));
+        }
+        let origin = self.launch(index).await?;
+        *place = Some(Arc::clone(&origin));
+        Ok(origin)
+    }
+
+    async fn launch(&self, index: usize) -> Result<Arc<Origin>, ExecutionError> {
+        let plan = u32::try_from(index).unwrap_or(u32::MAX);
+        let zygote = Zygote::launch(&self.spawner, plan).await?;
+        self.pools[index].metrics.zygotes.add();
+        self.pools[index].warmed.store(true, Ordering::Relaxed);
+        Ok(Arc::new(Origin {
+            zygote,
+            born: Instant::now(),
+            forks: AtomicU64::new(0),
+        }))
+    }
+
+    /// Launches the zygote of every preload, smallest first.
+    pub(crate) async fn warm(&self) -> Result<(), ExecutionError> {
+        for index in 0..self.pools.len() {
+            self.zygote(index).await?;
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn take_slot(&self, limits: &Limits) -> Result<Slot, ExecutionError> {
+        let free = self.free.lock().ok().and_then(|mut free| free.pop());
+        let mut slot = match free {
+            Some(slot) => slot,
+            None => self.new_slot().await?,
+        };
+        if let Err(error) = slot.arm(limits) {
+            self.retire(slot).await;
+            return Err(host("write the cgroup limits", &error));
+        }
+        Ok(slot)
+    }
+
+    /// A slot of the spawner's; when all are taken, one waiting child gives its slot up.
+    async fn new_slot(&self) -> Result<Slot, ExecutionError> {
+        let refused = match self.spawner.slot().await {
+            Ok(made) => return Ok(Slot::new(made)),
+            Err(error) => error,
+        };
+        let fullest = self.pools.iter().max_by_key(|pool| pool.waiting());
+        let spare = fullest.and_then(|pool| pool.ready.lock().ok()?.pop_back());
+        let Some(child) = spare else {
+            return Err(refused);
+        };
+        self.empty(child).await.ok_or(refused)
+    }
+
+    /// Ends a waiting child and keeps its slot.
+    async fn discard(&self, child: Child) {
+        if let Some(slot) = self.empty(child).await {
+            self.release(slot).await;
+        }
+    }
+
+    /// Ends a waiting child; `None` when its slot had to be given up.
+    async fn empty(&self, child: Child) -> Option<Slot> {
+        let Child { slot, ready } = child;
+        match ready.end().await {
+            Ok(()) => Some(slot),
+            Err(_) => {
+                self.retire(slot).await;
+                None
+            }
+        }
+    }
+
+    /// Puts a slot back whose tree is dead, emptied of what is still charged to it.
+    pub(crate) async fn release(&self, slot: Slot) {
+        let slot = if slot.is_clean() {
+            slot
+        } else {
+            match tokio::task::spawn_blocking(move || {
+                slot.empty();
+                slot
+            })
+            .await
+            {
+                Ok(slot) => slot,
+                Err(_) => return,
+            }
+        };
+        if let Ok(mut free) = self.free.lock() {
+            free.push(slot);
+        }
+    }
+
+    /// Gives a slot up after a failure of ours.
+    pub(crate) async fn retire(&self, slot: Slot) {
+        retire(&self.spawner, slot).await;
+    }
+
+    /// Ends every waiting child and every zygote.
+    pub(crate) async fn close(&self) {
+        for pool in &self.pools {
+            pool.zygote.lock().await.take();
+            let waiting = pool
+                .ready
+                .lock()
+                .map_or_else(|_| VecDeque::new(), |mut ready| std::mem::take(&mut *ready));
+            drop(waiting);
+        }
+    }
+
+    /// The facts of each pool.
+    pub(crate) fn status(&self) -> Vec<PoolStatus> {
+        let shares = self.shares();
+        let status = |(pool, wanted): (&Pool, usize)| {
+            let origin = pool.zygote.try_lock().ok().and_then(|place| place.clone());
+            let metrics = &pool.metrics;
+            PoolStatus {
+                preload: pool.preload.name.clone(),
+                fork: origin.map_or(ForkKind::None, |origin| origin.zygote.fork_kind()),
+                ready: pool.waiting(),
+                wanted,
+                child_bytes: pool.child_bytes.load(Ordering::Relaxed),
+                leases_ready: metrics.leases_ready.read(),
+                leases_fresh: metrics.leases_fresh.read(),
+                refills: metrics.refills.read(),
+                zygotes: metrics.zygotes.read(),
+                lost: metrics.lost.read(),
+            }
+        };
+        self.pools.iter().zip(shares).map(status).collect()
+    }
+
+    /// How many children should wait in each pool, within the budget.
+    fn shares(&self) -> Vec<usize> {
+        let pools: Vec<(usize, u64)> = self
+            .pools
+            .iter()
+            .map(|pool| (pool.wish(), pool.child_bytes.load(Ordering::Relaxed)))
+            .collect();
+        demand::shares(&pools, self.settings.children, self.settings.bytes)
+    }
+}
+
+impl Pool {
+    fn waiting(&self) -> usize {
+        self.ready.lock().map_or(0, |ready| ready.len())
+    }
+
+    fn may_refill(&self, now: Instant) -> bool {
+        let rests = self.rests_until.lock().ok().and_then(|until| *until);
+        self.warmed.load(Ordering::Relaxed) && rests.is_none_or(|until| until <= now)
+    }
+
+    fn rest_until(&self, moment: Instant) {
+        if let Ok(mut until) = self.rests_until.lock() {
+            *until = Some(moment);
+        }
+    }
+
+    fn note_lease(&self) {
+        if let Ok(mut demand) = self.demand.lock() {
+            demand.note(Instant::now());
+        }
+    }
+
+    /// How many children its callers would like to find waiting.
+    fn wish(&self) -> usize {
+        self.demand
+            .lock()
+            .map_or(0, |mut demand| demand.wish(Instant::now()))
+    }
+}
+
+/// Gives a slot back to the spawner, once the kernel lets go of its cgroups.
+async fn retire(spawner: &Spawner, slot: Slot) {
+    let index = slot.index;
+    drop(slot);
+    for _ in 0..40 {
+        if spawner.retire(index).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tracing::error!(
+        index,
+        "a slot could not be removed; its cgroup still has processes"
+    );
+}
+
+impl Ready {
+    /// Ends the child and waits until its whole tree is dead.
+    async fn end(mut self) -> io::Result<()> {
+        self.lifeline.cut();
+        self.child.ended().await?;
+        self.init.ended().await?;
+        Ok(())
+    }
+
+    /// Whether child and init still wait.
+    fn is_alive(&self) -> bool {
+        !self.child.has_ended() && !self.init.has_ended()
+    }
+}

@@ -1,0 +1,156 @@
+//! Keeps the pools filled, in the background: refill, shrink, replace worn-out zygotes.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::MissedTickBehavior;
+
+use super::{Child, Pool, Pools};
+
+/// Children that are being made at once.
+const MAKERS: usize = 2;
+/// How often pools are looked at although nothing was leased.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a pool rests after a child could not be made for it.
+const REST: Duration = Duration::from_secs(1);
+
+/// The background task; it ends with the pools or with this handle.
+#[derive(Debug)]
+pub(crate) struct Keeper(JoinHandle<()>);
+
+impl Keeper {
+    pub(crate) fn start(pools: &Arc<Pools>) -> Self {
+        Self(tokio::spawn(keep(Arc::downgrade(pools))))
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn keep(pools: Weak<Pools>) {
+    let Some(wake) = pools.upgrade().map(|pools| Arc::clone(&pools.wake)) else {
+        return;
+    };
+    let mut makers = JoinSet::new();
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let mut is_tick = false;
+        tokio::select! {
+            _ = tick.tick() => is_tick = true,
+            () = wake.notified() => {}
+            _ = makers.join_next(), if !makers.is_empty() => {}
+        }
+        let Some(pools) = pools.upgrade() else { return };
+        if is_tick {
+            pools.shrink().await;
+            pools.replace_worn_out().await;
+        }
+        while makers.len() < MAKERS
+            && let Some(index) = pools.neediest()
+        {
+            makers.spawn(refill(Arc::clone(&pools), index));
+        }
+    }
+}
+
+/// Makes one child for a pool. A failure was logged; the pool rests before the next try.
+async fn refill(pools: Arc<Pools>, index: usize) {
+    let pool = &pools.pools[index];
+    let _making = pool.making.up();
+    match pools.make(index, &pools.settings.limits.defaults).await {
+        Ok(child) => {
+            pool.metrics.refills.add();
+            pool.keep(child);
+        }
+        Err(error) => {
+            tracing::warn!(preload = %pool.preload.name, %error, "cannot refill a pool");
+            pool.rest_until(Instant::now() + REST);
+        }
+    }
+}
+
+impl Pools {
+    /// The pool that lacks most, in proportion; `None` when all are full.
+    fn neediest(&self) -> Option<usize> {
+        let now = Instant::now();
+        let lacking = |(index, wanted): (usize, usize)| {
+            let pool = &self.pools[index];
+            let have = pool.waiting() + pool.making.read();
+            (pool.may_refill(now) && have < wanted).then(|| (index, have * 1000 / wanted))
+        };
+        let lacking = self.shares().into_iter().enumerate().filter_map(lacking);
+        lacking
+            .min_by_key(|(_, filled)| *filled)
+            .map(|found| found.0)
+    }
+
+    /// Ends children that wait beyond what is wanted, and those that died.
+    async fn shrink(&self) {
+        for (pool, wanted) in self.pools.iter().zip(self.shares()) {
+            while let Some(child) = pool.surplus(wanted) {
+                self.discard(child).await;
+            }
+            for dead in pool.take_dead() {
+                pool.metrics.lost.add();
+                tracing::warn!(preload = %pool.preload.name, "a waiting child died");
+                self.discard(dead).await;
+            }
+        }
+    }
+
+    /// Launches successors of zygotes that are too old or have forked too often, then ends the
+    /// children of the old ones.
+    async fn replace_worn_out(&self) {
+        for (index, pool) in self.pools.iter().enumerate() {
+            let origin = pool.zygote.try_lock().ok().and_then(|place| place.clone());
+            if !origin.is_some_and(|origin| origin.is_worn_out()) {
+                continue;
+            }
+            match self.launch(index).await {
+                Ok(successor) => {
+                    *pool.zygote.lock().await = Some(successor);
+                    while let Some(child) = pool.surplus(0) {
+                        self.discard(child).await;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(preload = %pool.preload.name, %error, "cannot replace a zygote");
+                }
+            }
+        }
+    }
+}
+
+impl Pool {
+    fn keep(&self, child: Child) {
+        if let Ok(mut ready) = self.ready.lock() {
+            ready.push_back(child);
+        }
+    }
+
+    /// One child too many, the oldest first.
+    fn surplus(&self, wanted: usize) -> Option<Child> {
+        let mut ready = self.ready.lock().ok()?;
+        if ready.len() > wanted {
+            ready.pop_front()
+        } else {
+            None
+        }
+    }
+
+    /// Takes out the children that did not live to be leased.
+    fn take_dead(&self) -> Vec<Child> {
+        let Ok(mut ready) = self.ready.lock() else {
+            return Vec::new();
+        };
+        let (living, dead): (Vec<_>, Vec<_>) =
+            ready.drain(..).partition(|child| child.ready.is_alive());
+        ready.extend(living);
+        dead
+    }
+}
