@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use stepflow_python::Outcome;
+use stepflow_python::{Outcome, PoolStatus};
 
 /// The kinds of outcome, in the order of their counters.
 const KINDS: [&str; 6] = [
@@ -74,8 +74,9 @@ impl Metrics {
     }
 
     /// Shape: the Prometheus text format, version 0.0.4.
-    pub(crate) fn render(&self) -> String {
+    pub(crate) fn render(&self, pools: &[PoolStatus]) -> String {
         let mut text = String::new();
+        render_pools(&mut text, pools);
         let counters = [
             ("hognose_http_requests_total", &self.requests),
             ("hognose_http_unauthorized_total", &self.unauthorized),
@@ -104,6 +105,32 @@ impl Metrics {
     }
 }
 
+/// One line per pool and fact; nothing where the executor has no pools.
+fn render_pools(text: &mut String, pools: &[PoolStatus]) {
+    type Fact = (&'static str, &'static str, fn(&PoolStatus) -> u64);
+    let facts: [Fact; 8] = [
+        ("ready", "gauge", |pool| pool.ready as u64),
+        ("wanted", "gauge", |pool| pool.wanted as u64),
+        ("child_bytes", "gauge", |pool| pool.child_bytes),
+        ("leases_ready_total", "counter", |pool| pool.leases_ready),
+        ("leases_fresh_total", "counter", |pool| pool.leases_fresh),
+        ("refills_total", "counter", |pool| pool.refills),
+        ("zygotes_total", "counter", |pool| pool.zygotes),
+        ("lost_total", "counter", |pool| pool.lost),
+    ];
+    for (name, kind, fact) in facts.iter().filter(|_| !pools.is_empty()) {
+        let _ = writeln!(text, "# TYPE hognose_pool_{name} {kind}");
+        for pool in pools {
+            let (preload, fork) = (&pool.preload, pool.fork.name());
+            let _ = writeln!(
+                text,
+                "hognose_pool_{name}{{preload=\"{preload}\",fork=\"{fork}\"}} {}",
+                fact(pool)
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +140,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.ended(&Outcome::Cancelled);
         metrics.running.up();
-        let text = metrics.render();
+        let text = metrics.render(&[]);
         assert!(
             text.contains("hognose_executions_total{outcome=\"cancelled\"} 1\n"),
             "{text}"
@@ -123,5 +150,30 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\nhognose_executions_running 1\n"), "{text}");
+        assert!(!text.contains("pool"), "{text}");
+    }
+
+    #[test]
+    fn a_pool_has_a_line_for_each_fact() {
+        let pool = PoolStatus {
+            preload: "bare".to_owned(),
+            fork: stepflow_python::ForkKind::Snapshot,
+            ready: 3,
+            wanted: 4,
+            child_bytes: 1024,
+            leases_ready: 5,
+            leases_fresh: 6,
+            refills: 7,
+            zygotes: 8,
+            lost: 9,
+        };
+        let text = Metrics::default().render(&[pool]);
+        let labels = "{preload=\"bare\",fork=\"snapshot\"}";
+        for line in [
+            format!("hognose_pool_ready{labels} 3\n"),
+            format!("hognose_pool_lost_total{labels} 9\n"),
+        ] {
+            assert!(text.contains(&line), "{text}");
+        }
     }
 }

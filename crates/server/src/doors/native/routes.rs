@@ -188,7 +188,7 @@ async fn health(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4")],
-        app.metrics.render(),
+        app.metrics.render(&app.executor.pools()),
     )
         .into_response()
 }
