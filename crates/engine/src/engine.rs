@@ -306,6 +306,9 @@ impl Inner {
         start: Duration,
         preload: usize,
     ) -> Result<ExecutionReport, ExecutionError> {
+        if observed.is_victim_of_the_host(&limits) {
+            return Err(ExecutionError::HostMemory);
+        }
         let folder = observed.output.as_fd();
         let collected = if collect::is_empty(folder, observed.empty_size) {
             Collected::default()

@@ -65,6 +65,10 @@ pub enum ExecutionError {
         /// `the zygote`, `the spawner` …
         what: &'static str,
     },
+    /// All guests together ran out of memory, and the kernel chose this one although it was within
+    /// its own limit.
+    #[error("the host ran out of memory for its guests; run it again later")]
+    HostMemory,
     /// The engine is shutting down.
     #[error("the engine is shutting down; run it again elsewhere")]
     ShuttingDown,
@@ -97,7 +101,7 @@ impl ExecutionError {
             | Self::SourceTooLong { .. }
             | Self::FileName { .. }
             | Self::FilesTooLarge { .. } => Fault::Caller,
-            Self::Saturated { .. } | Self::ShuttingDown => Fault::Capacity,
+            Self::Saturated { .. } | Self::HostMemory | Self::ShuttingDown => Fault::Capacity,
             Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
             Self::Remote { fault, .. } => *fault,
         }
@@ -120,6 +124,7 @@ impl ExecutionError {
             Self::Saturated { .. } => "saturated",
             Self::Confine { .. } => "confine_failed",
             Self::Lost { .. } => "execution_lost",
+            Self::HostMemory => "host_memory",
             Self::ShuttingDown => "shutting_down",
             Self::Host { .. } => "host_error",
             Self::Remote { code, .. } => code,

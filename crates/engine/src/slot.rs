@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sandbox::control::CgroupFile;
@@ -22,6 +23,8 @@ pub(crate) struct Slot {
     base: Counters,
     /// Memory and process limits in force.
     armed: Option<(u64, u32)>,
+    /// Whether it gives way to everybody else.
+    gives_way: AtomicBool,
 }
 
 /// What a slot's counters say.
@@ -49,6 +52,7 @@ impl Slot {
             files,
             base: Counters::default(),
             armed: None,
+            gives_way: AtomicBool::new(false),
         }
     }
 
@@ -67,6 +71,7 @@ impl Slot {
             CgroupFile::ProcsMemory,
             CgroupFile::ProcsPids,
             CgroupFile::ProcsCpuacct,
+            CgroupFile::ProcsCpu,
         ]
         .into_iter()
         .filter_map(|file| self.file(file))
@@ -100,6 +105,9 @@ impl Slot {
             self.write(CgroupFile::PidsLimit, limits.processes.into())?;
             self.armed = Some(wanted);
         }
+        if self.gives_way.swap(false, Ordering::Relaxed) {
+            let _ = self.write(CgroupFile::CpuIdle, 0);
+        }
         // v1 keeps the peak of the slot's last user; v2 cannot set it back.
         let _ = self.write(CgroupFile::MemoryPeak, 0);
         Ok(())
@@ -128,6 +136,17 @@ impl Slot {
             ..self.counters()
         };
         Ok(())
+    }
+
+    /// Makes its tree give way to every other on the host for the rest of this execution.
+    pub(crate) fn give_way(&self) {
+        // A kernel without it shares the processors evenly; no bound depends on it.
+        let _ = self.write(CgroupFile::CpuIdle, 1);
+        self.gives_way.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn gives_way(&self) -> bool {
+        self.gives_way.load(Ordering::Relaxed)
     }
 
     /// What has happened since `lease`.

@@ -24,6 +24,9 @@ use crate::streams::{Flood, read_output, read_report};
 
 /// Least time between two looks at the CPU clock, and between two samples of memory.
 const SAMPLE: Duration = Duration::from_millis(20);
+/// CPU time after which an execution gives way to all others: whoever needs less than that is not
+/// made to wait by those who need much more.
+const YOUNG_CPU: Duration = Duration::from_millis(100);
 /// How long an init that was killed from outside may take to end after its namespace.
 const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
 /// Source: signal(7).
@@ -43,6 +46,16 @@ pub(crate) struct Observed {
     pub(crate) output: std::os::fd::OwnedFd,
     pub(crate) empty_size: i64,
     pub(crate) remains: Remains,
+}
+
+impl Observed {
+    /// Whether the kernel killed a process of it for memory although it was far from its own
+    /// limit. A charge that fails at that limit leaves a peak just below it.
+    pub(crate) fn is_victim_of_the_host(&self, limits: &Limits) -> bool {
+        let own = !self.cancelled && self.killed_for.is_none();
+        let within = self.counters.memory_peak_bytes < limits.memory_bytes / 10 * 9;
+        own && self.counters.oom_kills > 0 && within
+    }
 }
 
 /// The empty namespace of an execution that ended: its init, which has been told to leave.
@@ -244,8 +257,16 @@ impl Watch<'_> {
                 if used >= self.limits.cpu {
                     return Limit::Cpu;
                 }
-                // With every processor busy the CPU limit cannot be reached sooner than this.
-                (self.limits.cpu.saturating_sub(used) / processors()).max(SAMPLE)
+                if used >= YOUNG_CPU && !self.slot.gives_way() {
+                    self.slot.give_way();
+                }
+                let next = if self.slot.gives_way() {
+                    self.limits.cpu
+                } else {
+                    self.limits.cpu.min(YOUNG_CPU)
+                };
+                // With every processor busy it cannot be reached sooner than this.
+                (next.saturating_sub(used) / processors()).max(SAMPLE)
             } else {
                 if let Some(limit) = self.sample(seen) {
                     return limit;

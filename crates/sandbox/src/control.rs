@@ -111,6 +111,8 @@ pub enum CgroupFile {
     ProcsPids,
     /// `cgroup.procs` of cpuacct (v1).
     ProcsCpuacct,
+    /// `cgroup.procs` of cpu (v1, where it is mounted apart from cpuacct).
+    ProcsCpu,
     /// `memory.limit_in_bytes` / `memory.max`.
     MemoryLimit,
     /// `memory.memsw.limit_in_bytes` / `memory.swap.max`.
@@ -131,16 +133,19 @@ pub enum CgroupFile {
     PidsUsage,
     /// `cpuacct.usage` (ns) / `cpu.stat` (`usage_usec N`).
     CpuUsage,
+    /// `cpu.idle`: 1 gives way to everybody else.
+    CpuIdle,
     /// `cgroup.kill` (v2).
     Kill,
 }
 
 impl CgroupFile {
     /// All of them, in order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::ProcsMemory,
         Self::ProcsPids,
         Self::ProcsCpuacct,
+        Self::ProcsCpu,
         Self::MemoryLimit,
         Self::SwapLimit,
         Self::MemoryPeak,
@@ -151,6 +156,7 @@ impl CgroupFile {
         Self::PidsEvents,
         Self::PidsUsage,
         Self::CpuUsage,
+        Self::CpuIdle,
         Self::Kill,
     ];
 

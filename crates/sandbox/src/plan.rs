@@ -89,6 +89,8 @@ pub enum CgroupParents {
         memory: String,
         pids: String,
         cpuacct: String,
+        /// Where it is mounted apart from cpuacct.
+        cpu: Option<String>,
     },
     /// v2: one folder whose `cgroup.subtree_control` has memory, pids and cpu.
     V2 { parent: String },
@@ -210,7 +212,12 @@ impl SpawnerPlan {
                 memory,
                 pids,
                 cpuacct,
-            } => vec![memory.clone(), pids.clone(), cpuacct.clone()],
+                cpu,
+            } => [memory, pids, cpuacct]
+                .into_iter()
+                .chain(cpu)
+                .cloned()
+                .collect(),
             CgroupParents::V2 { parent } => vec![parent.clone()],
         };
         out.strings(&folders);
@@ -235,10 +242,11 @@ impl SpawnerPlan {
             [parent] => CgroupParents::V2 {
                 parent: parent.clone(),
             },
-            [memory, pids, cpuacct] => CgroupParents::V1 {
+            [memory, pids, cpuacct, cpu @ ..] if cpu.len() < 2 => CgroupParents::V1 {
                 memory: memory.clone(),
                 pids: pids.clone(),
                 cpuacct: cpuacct.clone(),
+                cpu: cpu.first().cloned(),
             },
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
@@ -454,6 +462,7 @@ mod tests {
             memory: path("/m"),
             pids: path("/p"),
             cpuacct: path("/c"),
+            cpu: Some(path("/d")),
         };
         let spawner = SpawnerPlan {
             privilege: Privilege::Root,

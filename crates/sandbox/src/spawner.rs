@@ -192,9 +192,11 @@ impl Spawner {
         let exists = |error: &io::Error| error.kind() == io::ErrorKind::AlreadyExists;
         for index in (0..self.taken.len()).filter(|index| !self.taken[*index]) {
             let number = u32::try_from(index).unwrap_or(u32::MAX);
-            let created = match cgroup::create(&self.plan.cgroups, number) {
-                Err(error) if exists(&error) => cgroup::remove(&self.plan.cgroups, number)
-                    .and_then(|()| cgroup::create(&self.plan.cgroups, number)),
+            let created = match cgroup::create(&self.plan.cgroups, &self.plan.block, number) {
+                Err(error) if exists(&error) => {
+                    cgroup::remove(&self.plan.cgroups, &self.plan.block, number)
+                        .and_then(|()| cgroup::create(&self.plan.cgroups, &self.plan.block, number))
+                }
                 other => other,
             };
             match created {
@@ -218,7 +220,7 @@ impl Spawner {
         // Only then is the slot free: a cgroup with a process in it would greet its next user.
         at(
             step::CGROUP_CREATE,
-            cgroup::remove(&self.plan.cgroups, index),
+            cgroup::remove(&self.plan.cgroups, &self.plan.block, index),
         )?;
         self.taken[index as usize] = false;
         Ok((SpawnerReply::zeroed(), Vec::new()))
@@ -262,7 +264,7 @@ impl Spawner {
     /// lifelines with the supervisor and take them along.
     fn clean_up(&self) {
         for _ in 0..200 {
-            if cgroup::remove_all(&self.plan.cgroups).is_ok() {
+            if cgroup::remove_all(&self.plan.cgroups, &self.plan.block, self.plan.slots).is_ok() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));

@@ -198,7 +198,7 @@ fn take_descriptors(
         report: received.take()?,
         request: received.take()?,
         status: received.take()?,
-        procs: [None, None, None],
+        procs: [const { None }; confine::MOST_CGROUPS],
     };
     for slot in descriptors.procs.iter_mut().take(request.procs as usize) {
         *slot = Some(received.take()?);

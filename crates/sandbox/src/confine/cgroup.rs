@@ -8,7 +8,7 @@ use crate::sys::fd;
 /// Moves this process into every cgroup whose `cgroup.procs` was handed over.
 ///
 /// Source: cgroups(7): "0" stands for the writer.
-pub(super) fn join(procs: &[Option<OwnedFd>; 3]) -> io::Result<()> {
+pub(super) fn join(procs: &[Option<OwnedFd>]) -> io::Result<()> {
     for file in procs.iter().flatten() {
         fd::write_all(file.as_fd(), b"0")?;
     }

@@ -21,6 +21,9 @@ use crate::sys::{self, fd, process, socket};
 pub use identity::INSIDE;
 pub use text::Text;
 
+/// Hierarchies a child can be told to join.
+pub const MOST_CGROUPS: usize = 4;
+
 /// Descriptors handed to a child, before they have their final numbers.
 #[derive(Debug)]
 pub struct Descriptors {
@@ -37,7 +40,7 @@ pub struct Descriptors {
     /// Where the child says how far it came; closed before user code.
     pub status: OwnedFd,
     /// `cgroup.procs` of each pooled cgroup.
-    pub procs: [Option<OwnedFd>; 3],
+    pub procs: [Option<OwnedFd>; MOST_CGROUPS],
 }
 
 /// Why a child could not be confined. It must leave at once.

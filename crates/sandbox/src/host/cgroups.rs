@@ -25,10 +25,14 @@ fn find_in(own: &str, mounts: &str, writable: &dyn Fn(&Path) -> bool) -> CgroupP
         usable(&point, &path, writable)
     };
     if let (Some(memory), Some(pids), Some(cpuacct)) = (v1("memory"), v1("pids"), v1("cpuacct")) {
+        // Often both are one hierarchy; then its folder has the files of both.
+        let apart =
+            mount_point(mounts, "cgroup", "cpu") != mount_point(mounts, "cgroup", "cpuacct");
         return CgroupParents::V1 {
             memory,
             pids,
             cpuacct,
+            cpu: v1("cpu").filter(|_| apart),
         };
     }
     let v2 = mount_point(mounts, "cgroup2", "").and_then(|point| {
@@ -86,7 +90,8 @@ pub fn clean(parents: &CgroupParents, locks: &Path, own: &str) {
             memory,
             pids,
             cpuacct,
-        } => vec![memory, pids, cpuacct],
+            cpu,
+        } => [memory, pids, cpuacct].into_iter().chain(cpu).collect(),
         CgroupParents::V2 { parent } => vec![parent],
     };
     for entry in folders
@@ -96,16 +101,32 @@ pub fn clean(parents: &CgroupParents, locks: &Path, own: &str) {
         .flatten()
     {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with("hognose-") && (name == own || block::is_free(locks, &name)) {
+        let Some(block) = block_of(&name) else {
+            continue;
+        };
+        if block == own || block::is_free(locks, block) {
             // A folder that still has processes cannot be removed; the next start tries again.
             let _ = remove_tree(&entry.path());
         }
     }
 }
 
+/// The block that made a folder of this name.
+fn block_of(folder: &str) -> Option<&str> {
+    let block = folder.split("-slot-").next()?;
+    folder.starts_with("hognose-").then_some(block)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_tells_its_block() {
+        assert_eq!(block_of("hognose-7"), Some("hognose-7"));
+        assert_eq!(block_of("hognose-7-slot-12"), Some("hognose-7"));
+        assert_eq!(block_of("system.slice"), None);
+    }
 
     const OWN: &str = "8:pids:/\n4:memory:/a/b\n2:cpuacct:/\n0::/u\n";
     const MOUNTS: &str = "cgroup /c/memory cgroup rw,relatime,memory 0 0\ncgroup /c/pids cgroup rw,pids 0 0\n\
@@ -120,7 +141,8 @@ mod tests {
             CgroupParents::V1 {
                 memory: path("/c/memory/a/b"),
                 pids: path("/c/pids"),
-                cpuacct: path("/c/cpuacct")
+                cpuacct: path("/c/cpuacct"),
+                cpu: None,
             }
         );
     }
@@ -129,6 +151,21 @@ mod tests {
     fn a_hierarchy_that_shows_only_its_root_is_used_from_there() {
         let found = find_in(OWN, MOUNTS, &|folder| folder != Path::new("/c/memory/a/b"));
         assert!(matches!(found, CgroupParents::V1 { memory, .. } if memory == "/c/memory"));
+    }
+
+    #[test]
+    fn a_cpu_hierarchy_of_its_own_is_used_too() {
+        let own = format!("{OWN}1:cpu:/x\n");
+        let mounts = format!("{MOUNTS}cgroup /c/cpu cgroup rw,cpu 0 0\n");
+        let cpu = |mounts: &str| match find_in(&own, mounts, &|_| true) {
+            CgroupParents::V1 { cpu, .. } => cpu,
+            _ => None,
+        };
+        assert_eq!(cpu(&mounts), Some("/c/cpu/x".to_owned()));
+        let joint = MOUNTS
+            .replace("rw,relatime,cpuacct", "rw")
+            .replace("rw,cpuacct", "rw,cpu,cpuacct");
+        assert_eq!(cpu(&joint), None);
     }
 
     #[test]

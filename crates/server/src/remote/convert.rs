@@ -245,7 +245,9 @@ fn from_ms(ms: f64) -> Duration {
 
 pub(crate) fn error(told: ErrorDetailBody) -> ExecutionError {
     let fault = match (told.code.as_str(), told.retryable) {
-        ("queue_full" | "bodies_full" | "saturated" | "shutting_down", _) => Fault::Capacity,
+        ("queue_full" | "bodies_full" | "saturated" | "host_memory" | "shutting_down", _) => {
+            Fault::Capacity
+        }
         (_, true) => Fault::Host,
         (_, false) => Fault::Caller,
     };
