@@ -14,6 +14,14 @@ pub enum ForkKind {
 }
 
 impl ForkKind {
+    /// The kind that `word` names; `None` for any other word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::None, Self::Plain, Self::Snapshot]
+            .into_iter()
+            .find(|kind| kind.name() == word)
+    }
+
     /// Its stable word.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -7,10 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
+use server::RemoteExecutor;
 use stepflow_python::environment::Environments;
 use stepflow_python::{
     EngineExecutor, ExecutionReport, ExecutionRequest, Isolation, Layer, LayerState, LimitPolicy,
-    Outcome, PythonExecutor, Tier, inspect,
+    Outcome, PoolStatus, PythonExecutor, Tier, inspect,
 };
 
 use crate::arguments::DoctorArguments;
@@ -32,6 +33,8 @@ struct Diagnosis {
     environment: Option<String>,
     /// `None` without an environment; milliseconds of start and run, or what went wrong.
     self_test: Option<Result<(u128, u128), String>>,
+    /// The facts of the server that runs on this state folder; empty without one.
+    pools: Vec<PoolStatus>,
 }
 
 /// Prints the diagnosis; the exit code is 0 if something may serve, else 1.
@@ -54,6 +57,7 @@ pub(crate) async fn doctor(arguments: DoctorArguments, sources: &Sources) -> any
         tools: tools(sources),
         environment: environment.map(|path| path.display().to_string()),
         self_test,
+        pools: pools(&common).await,
     };
     let text = if arguments.json {
         as_json(&diagnosis).to_string()
@@ -86,6 +90,14 @@ fn refusal(isolation: &Isolation, min_tier: Tier) -> Option<String> {
     let tier = isolation.tier;
     let enough = tier.parse().is_ok_and(|tier: Tier| tier >= min_tier);
     (!enough).then(|| format!("the tier is `{tier}`, but `{min_tier}` is the least that may serve; name `--min-tier {tier}` to accept it"))
+}
+
+/// The pools of a running server; one that cannot be asked has none to show.
+async fn pools(common: &Common) -> Vec<PoolStatus> {
+    match RemoteExecutor::connect(&common.socket()).await {
+        Ok(Some(server)) => server.pools().await,
+        Ok(None) | Err(_) => Vec::new(),
+    }
 }
 
 /// One execution on the environment that is there.
@@ -193,6 +205,12 @@ fn as_text(diagnosis: &Diagnosis) -> String {
         Some(Ok((start, run))) => format!("self-test completed: start {start} ms, run {run} ms"),
         Some(Err(reason)) => format!("self-test failed: {reason}"),
     });
+    if diagnosis.pools.is_empty() {
+        lines.push("pools none: no server runs on this state folder".to_owned());
+    } else {
+        lines.push("pools of the running server".to_owned());
+        lines.extend(diagnosis.pools.iter().map(pool_text));
+    }
     lines.push(diagnosis.refusal.clone().unwrap_or_else(|| {
         let word = if diagnosis.may_serve() {
             "may serve"
@@ -202,6 +220,37 @@ fn as_text(diagnosis: &Diagnosis) -> String {
         format!("this host {word}")
     }));
     lines.join("\n")
+}
+
+fn pool_text(pool: &PoolStatus) -> String {
+    format!(
+        "  {:<9} fork {}, {} of {} ready, {} KiB each; leases {} ready, {} fresh; {} refills, {} zygotes, {} lost",
+        pool.preload,
+        pool.fork.name(),
+        pool.ready,
+        pool.wanted,
+        pool.child_bytes / 1024,
+        pool.leases_ready,
+        pool.leases_fresh,
+        pool.refills,
+        pool.zygotes,
+        pool.lost
+    )
+}
+
+fn pool_json(pool: &PoolStatus) -> Value {
+    json!({
+        "preload": pool.preload,
+        "fork": pool.fork.name(),
+        "ready": pool.ready,
+        "wanted": pool.wanted,
+        "child_bytes": pool.child_bytes,
+        "leases_ready": pool.leases_ready,
+        "leases_fresh": pool.leases_fresh,
+        "refills": pool.refills,
+        "zygotes": pool.zygotes,
+        "lost": pool.lost,
+    })
 }
 
 fn as_json(diagnosis: &Diagnosis) -> Value {
@@ -218,6 +267,7 @@ fn as_json(diagnosis: &Diagnosis) -> Value {
             Ok((start, run)) => json!({"completed": true, "start_ms": start, "run_ms": run}),
             Err(reason) => json!({"completed": false, "reason": reason}),
         }),
+        "pools": diagnosis.pools.iter().map(pool_json).collect::<Vec<_>>(),
         "may_serve": diagnosis.may_serve(),
         "refusal": diagnosis.refusal,
     })
@@ -286,6 +336,7 @@ mod tests {
             tools: vec![("uv", None, "absent")],
             environment: None,
             self_test: None,
+            pools: Vec::new(),
         };
         assert_eq!(as_json(&diagnosis)["may_serve"], true);
         assert!(as_text(&diagnosis).contains("absent"));

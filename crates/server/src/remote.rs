@@ -16,13 +16,13 @@ use axum::http::{Method, StatusCode};
 use stepflow_python::executor::{source, validate};
 use stepflow_python::{
     ArtifactContent, Capabilities, Execution, ExecutionError, ExecutionId, ExecutionRequest,
-    FunctionRequest, PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse,
-    ScriptRequest, ValidationResult,
+    FunctionRequest, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest,
+    PythonResponse, ScriptRequest, ValidationResult,
 };
 
 use self::client::Client;
 use crate::doors::native::report::artifact_url;
-use crate::doors::native::wire::HealthBody;
+use crate::doors::native::wire::{HealthBody, PoolBody};
 
 /// Runs executions on the server of a unix socket.
 #[derive(Debug, Clone)]
@@ -128,6 +128,15 @@ impl PythonExecutor for RemoteExecutor {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities.clone()
+    }
+
+    async fn pools(&self) -> Vec<PoolStatus> {
+        let answer = self.client.call(Method::GET, "/v1/pools").await;
+        let bodies: Option<Vec<PoolBody>> = answer
+            .ok()
+            .and_then(|answer| serde_json::from_slice(&answer.body).ok());
+        let pools = bodies.unwrap_or_default().into_iter();
+        pools.map(convert::pool).collect()
     }
 
     async fn health(&self) -> Result<(), String> {

@@ -179,7 +179,7 @@ pub trait PythonExecutor: Send + Sync {
     fn capabilities(&self) -> Capabilities;
 
     /// The facts of its pools of waiting children; empty where there are none.
-    fn pools(&self) -> Vec<PoolStatus> {
+    async fn pools(&self) -> Vec<PoolStatus> {
         Vec::new()
     }
 

@@ -11,15 +11,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, Exception, ExecutionError,
-    ExecutionId, ExecutionReport, ExecutionRequest, ExitStatus, Fault, Finding, Frame, Isolation,
-    Layer, LayerState, Limit, LimitPolicy, Limits, Outcome, Package, SkippedArtifact, Span, Usage,
-    Value,
+    ExecutionId, ExecutionReport, ExecutionRequest, ExitStatus, Fault, Finding, ForkKind, Frame,
+    Isolation, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome, Package, PoolStatus,
+    SkippedArtifact, Span, Usage, Value,
 };
 
 use super::client::Answer;
 use crate::doors::native::capabilities::CapabilitiesBody;
 use crate::doors::native::wire::{
-    ExceptionBody, ExecutionBody, FileBody, FindingBody, LimitsBody, Object, OutcomeBody,
+    ExceptionBody, ExecutionBody, FileBody, FindingBody, LimitsBody, Object, OutcomeBody, PoolBody,
     RequestBody, Whole, WishBody,
 };
 use crate::error::ErrorDetailBody;
@@ -328,6 +328,22 @@ fn word(text: &str) -> &'static str {
     let kept: &'static str = Box::leak(text.to_owned().into_boxed_str());
     words.insert(kept);
     kept
+}
+
+/// The facts of a pool; a kind of fork we do not know is none.
+pub(super) fn pool(body: PoolBody) -> PoolStatus {
+    PoolStatus {
+        preload: body.preload,
+        fork: ForkKind::parse(&body.fork).unwrap_or(ForkKind::None),
+        ready: body.ready,
+        wanted: body.wanted,
+        child_bytes: body.child_bytes,
+        leases_ready: body.leases_ready,
+        leases_fresh: body.leases_fresh,
+        refills: body.refills,
+        zygotes: body.zygotes,
+        lost: body.lost,
+    }
 }
 
 #[cfg(test)]

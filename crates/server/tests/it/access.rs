@@ -9,7 +9,8 @@ use server::{ConfigError, KeyMode, ServeError, ServerConfig};
 use crate::scripted::{Handle, Scripted};
 use crate::support::{JSON, KEY, Served, served, served_by};
 
-const PATHS: [&str; 6] = [
+const PATHS: [&str; 7] = [
+    "GET /v1/pools",
     "GET /capabilities",
     "GET /metrics",
     "GET /v1/executions/6fa459ea-ee8a-4ca4-894e-db77e160355e/artifacts/x.html",

@@ -9,7 +9,7 @@ use stepflow_python::{
     ScriptRequest,
 };
 
-use crate::scripted::{KNOWN_ID, Scripted};
+use crate::scripted::{self, KNOWN_ID, Scripted};
 use crate::support::{Served, served, served_by};
 
 async fn connect(server: &Served) -> Arc<dyn PythonExecutor> {
@@ -38,6 +38,12 @@ async fn no_socket_and_a_dead_one_are_no_server() {
     assert!(RemoteExecutor::connect(&path).await.unwrap().is_none());
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(RemoteExecutor::connect(&path).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_facts_of_the_pools_arrive_whole() {
+    let server = served(|_| {}).await;
+    assert_eq!(connect(&server).await.pools().await, [scripted::pool()]);
 }
 
 #[tokio::test]

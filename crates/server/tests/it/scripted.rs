@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, Event, Exception, Execution,
-    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, FunctionRequest, Isolation,
-    Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream, Package, PythonConfig,
-    PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Usage,
+    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, ForkKind, FunctionRequest,
+    Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream, Package, PoolStatus,
+    PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Usage,
     ValidationResult, Value,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -85,6 +85,22 @@ pub(crate) fn artifact(name: &str, content: &[u8]) -> Artifact {
         sha256: "ab".repeat(32),
         escaped: false,
         collected_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+/// The one pool it says it has.
+pub(crate) fn pool() -> PoolStatus {
+    PoolStatus {
+        preload: "bare".into(),
+        fork: ForkKind::Snapshot,
+        ready: 1,
+        wanted: 2,
+        child_bytes: 3,
+        leases_ready: 4,
+        leases_fresh: 5,
+        refills: 6,
+        zygotes: 7,
+        lost: 8,
     }
 }
 
@@ -225,6 +241,10 @@ impl PythonExecutor for Handle {
                 ],
             },
         }
+    }
+
+    async fn pools(&self) -> Vec<PoolStatus> {
+        vec![pool()]
     }
 
     async fn health(&self) -> Result<(), String> {

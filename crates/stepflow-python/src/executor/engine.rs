@@ -106,7 +106,7 @@ impl PythonExecutor for EngineExecutor {
         }
     }
 
-    fn pools(&self) -> Vec<PoolStatus> {
+    async fn pools(&self) -> Vec<PoolStatus> {
         self.engine.pools()
     }
 

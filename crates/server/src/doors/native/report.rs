@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use stepflow_python::{
     Artifact, CapturedOutput, Exception, ExecutionId, ExecutionReport, ExitStatus, Finding, Limits,
-    Outcome, Value,
+    Outcome, PoolStatus, Value,
 };
 
 use super::wire::{
     ArtifactBody, ConfinedBody, DroppedBody, ExceptionBody, ExecutionBody, FindingBody, LimitsBody,
-    LossyBody, OutcomeBody, SkippedBody, TimingBody, TracebackFrameBody, UsageBody, ValueBody,
+    LossyBody, OutcomeBody, PoolBody, SkippedBody, TimingBody, TracebackFrameBody, UsageBody,
+    ValueBody,
 };
 
 /// The answer of `POST /v1/executions` for a report that came from anywhere.
@@ -192,6 +193,22 @@ fn whole_ms(duration: Duration) -> u64 {
 
 fn fractional_ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
+}
+
+/// The facts of a pool as they travel.
+pub(crate) fn pool(pool: PoolStatus) -> PoolBody {
+    PoolBody {
+        preload: pool.preload,
+        fork: pool.fork.name().to_owned(),
+        ready: pool.ready,
+        wanted: pool.wanted,
+        child_bytes: pool.child_bytes,
+        leases_ready: pool.leases_ready,
+        leases_fresh: pool.leases_fresh,
+        refills: pool.refills,
+        zygotes: pool.zygotes,
+        lost: pool.lost,
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route(EXECUTIONS, post(execute))
         .route("/v1/executions/{id}", delete(cancel))
         .route("/v1/executions/{id}/artifacts/{*name}", get(download))
+        .route("/v1/pools", get(pools))
         .route("/capabilities", get(show_capabilities))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
@@ -161,6 +162,11 @@ async fn show_capabilities(State(app): State<Arc<App>>) -> Response {
     .into_response()
 }
 
+async fn pools(State(app): State<Arc<App>>) -> Response {
+    let pools = app.executor.pools().await;
+    Json(pools.into_iter().map(report::pool).collect::<Vec<_>>()).into_response()
+}
+
 /// Open to everyone, so only the owner is told why.
 async fn health(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
     let answer = tokio::time::timeout(HEALTH_TIMEOUT, app.executor.health()).await;
@@ -188,7 +194,7 @@ async fn health(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -
 async fn metrics(State(app): State<Arc<App>>) -> Response {
     (
         [(CONTENT_TYPE, "text/plain; version=0.0.4")],
-        app.metrics.render(&app.executor.pools()),
+        app.metrics.render(&app.executor.pools().await),
     )
         .into_response()
 }

@@ -294,3 +294,18 @@ pub(crate) struct HealthBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
 }
+
+/// One of `GET /v1/pools`: the facts of a pool, under their names in `PoolStatus`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PoolBody {
+    pub(crate) preload: String,
+    pub(crate) fork: String,
+    pub(crate) ready: usize,
+    pub(crate) wanted: usize,
+    pub(crate) child_bytes: u64,
+    pub(crate) leases_ready: u64,
+    pub(crate) leases_fresh: u64,
+    pub(crate) refills: u64,
+    pub(crate) zygotes: u64,
+    pub(crate) lost: u64,
+}
