@@ -1,7 +1,8 @@
 """Makes the world of one program: reads the request, writes its files, sets up the process.
 
-Runs in a confined child before the first byte of the program does. Nothing of the request stays
-behind but the program's own source and files.
+Runs in a confined child before the first byte of the program does: `open_world` before the child
+is given away, the rest when the request has come. Nothing of the request stays behind but the
+program's own source and files.
 """
 
 import builtins
@@ -9,10 +10,8 @@ import io
 import json
 import linecache
 import os
-import random
 import struct
 import sys
-import tempfile
 import types
 
 import failures
@@ -20,14 +19,14 @@ import layout
 import program
 
 
-def read_request() -> tuple:
-    """Reads the request to its end and closes its descriptor.
+def read_request(descriptor: int) -> tuple:
+    """Reads the request to its end and closes `descriptor`.
 
     Shape: `u32` little-endian length, that many bytes of JSON `{"source_bytes", "args",
     "files": [{"name", "bytes"}]}`, the source, each file's bytes in order. Returns the source
     as bytes, the arguments, and a list of `(name, bytes)`.
     """
-    with open(layout.REQUEST_FD, "rb", buffering=0) as pipe:
+    with open(descriptor, "rb", buffering=0) as pipe:
         content = memoryview(pipe.readall())
     (head_bytes,) = struct.unpack_from("<I", content)
     position = 4 + head_bytes
@@ -44,9 +43,6 @@ def read_request() -> tuple:
 
 def write_workdir(source: bytes, files: list) -> None:
     """Writes `main.py` and the input files, each under `input/` and beside the program."""
-    os.chdir(layout.CODE)
-    for directory in ("input", "output"):
-        os.makedirs(directory, exist_ok=True)
     _write("main.py", source)
     for name, content in files:
         _write("input/" + name, content)
@@ -65,33 +61,40 @@ def set_variables() -> None:
         os.environ["LD_LIBRARY_PATH"] = libraries
 
 
-def link_matplotlib_files() -> None:
-    """Offers the prebuilt font list and matplotlibrc in the writable directory."""
+def find_matplotlib_files() -> list:
+    """Prebuilt font list and matplotlibrc: which file is offered under which name."""
     share, directory = layout.matplotlib_share(), layout.matplotlib_directory()
-    os.makedirs(directory, exist_ok=True)
-    if not os.path.isdir(share):
-        return
-    for name in os.listdir(share):
-        try:
-            os.symlink(f"{share}/{name}", f"{directory}/{name}")
-        except FileExistsError:
-            pass
+    names = os.listdir(share) if os.path.isdir(share) else []
+    return [(f"{share}/{name}", f"{directory}/{name}") for name in names]
 
 
-def reseed() -> None:
-    """Takes back what a fork repeats: random states and the names of temporary files."""
-    random.seed()
-    if "numpy.random" in sys.modules:
-        sys.modules["numpy"].random.seed()
-    tempfile._name_sequence = None
+def link_matplotlib_files(files: list) -> None:
+    """Offers them in the writable directory, which need not exist yet."""
+    try:
+        os.mkdir(layout.matplotlib_directory())
+        for target, name in files:
+            os.symlink(target, name)
+    except FileExistsError:
+        pass  # Rehearsed in the zygote, where they are offered already.
 
 
-def open_streams() -> None:
+def open_world(streams: tuple = (0, 1, 2)) -> dict:
+    """All that does not depend on the request; returns the program's namespace."""
+    os.chdir(layout.CODE)
+    for directory in ("input", "output"):
+        if not os.path.isdir(directory):
+            os.mkdir(directory)
+    _open_streams(*streams)
+    sys.path.insert(0, layout.CODE)
+    return _main_module().__dict__
+
+
+def _open_streams(stdin: int, stdout: int, stderr: int) -> None:
     """New standard streams: UTF-8, and each line is visible to the host at once."""
-    reader = io.BufferedReader(io.FileIO(0, "r", closefd=False))
+    reader = io.BufferedReader(io.FileIO(stdin, "r", closefd=False))
     sys.stdin = io.TextIOWrapper(reader, encoding="utf-8", errors="surrogateescape")
-    sys.stdout = _writer(1, "surrogateescape")
-    sys.stderr = _writer(2, "backslashreplace")
+    sys.stdout = _writer(stdout, "<stdout>", "surrogateescape")
+    sys.stderr = _writer(stderr, "<stderr>", "backslashreplace")
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
 
 
@@ -100,7 +103,6 @@ def set_up_interpreter(args: list) -> None:
     sys.argv = [layout.main_path(), *args]
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [sys.executable, *sys.argv]
-    sys.path[0:0] = [layout.CODE]
 
 
 def remember_source(lines: list) -> None:
@@ -109,7 +111,7 @@ def remember_source(lines: list) -> None:
     failures.remember_source(lines, linecache.cache)
 
 
-def main_module() -> types.ModuleType:
+def _main_module() -> types.ModuleType:
     """A fresh `__main__`, as CPython makes it for a script."""
     module = types.ModuleType("__main__")
     module.__file__ = layout.main_path()
@@ -130,10 +132,9 @@ def lines_for_report(source: bytes) -> list:
     return program.lines_of(source.decode("utf-8-sig", "replace"))
 
 
-def _writer(descriptor: int, errors: str) -> io.TextIOWrapper:
-    names = {1: "<stdout>", 2: "<stderr>"}
+def _writer(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
     raw = io.FileIO(descriptor, "w", closefd=False)
-    raw.name = names[descriptor]
+    raw.name = name
     buffer = io.BufferedWriter(raw)
     return io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, line_buffering=True)
 

@@ -14,6 +14,19 @@ import types
 # Every frame of ours, and no other, has this very dictionary as its `f_builtins`.
 BUILTINS = dict(vars(builtins))
 
+# Each after those it imports.
+_GUEST = (
+    "layout",
+    "text",
+    "values",
+    "failures",
+    "program",
+    "randomness",
+    "prepare",
+    "runner",
+    "rehearsal",
+)
+
 
 def load_file(name: str, path: str) -> types.ModuleType:
     """Executes the file at `path` as a module with private builtins."""
@@ -28,22 +41,19 @@ def load_standard(name: str) -> types.ModuleType:
     return _execute(name, spec.loader.get_code(name))
 
 
-def load_guest(directory: str) -> types.ModuleType:
-    """Loads the runner and all that it imports from `directory`; returns the runner.
+def load_guest(directory: str) -> types.SimpleNamespace:
+    """Loads the runner and all that it imports from `directory`; returns them by their names.
 
     The modules import one another by plain names, so they are in `sys.modules` for the time of
     the call only.
     """
-    loaded = []
+    loaded = {}
     try:
-        for name in ("layout", "text", "values", "failures", "program", "prepare", "runner"):
-            module = load_file(name, f"{directory}/{name}.py")
-            sys.modules[name] = module
-            loaded.append(name)
-        sys.modules["failures"].use_private(load_standard("traceback"), load_standard("linecache"))
-        runner = sys.modules["runner"]
-        runner.use_private(load_standard("json.encoder"))
-        return runner
+        for name in _GUEST:
+            sys.modules[name] = loaded[name] = load_file(name, f"{directory}/{name}.py")
+        loaded["failures"].use_private(load_standard("traceback"), load_standard("linecache"))
+        loaded["runner"].use_private(load_standard("json.encoder"))
+        return types.SimpleNamespace(**loaded)
     finally:
         for name in loaded:
             del sys.modules[name]

@@ -40,6 +40,11 @@ class _Ending:
 
     __slots__ = ("body", "status", "is_exit", "process", "streams", "excepthook")
 
+    def __init__(self) -> None:
+        self.process = getpid()
+        self.streams = (sys.stdout, sys.stderr)
+        self.excepthook = sys.excepthook
+
 
 def use_private(private_encoder: object) -> None:
     """Takes a private instance of `json.encoder`."""
@@ -49,54 +54,72 @@ def use_private(private_encoder: object) -> None:
     ).encode
 
 
-def main(native: object) -> None:
-    """Runs the program of the request on descriptor 4 and reports its end; never returns."""
-    ending = None
-    # The loop's value stack alone holds the writer of reports while the program runs: no local
-    # and no global of a frame that the program can walk to names it.
-    for step in (_run, partial(_send, native.hognose_report)):
-        native = None
+def main(native: object, get_ready: object) -> None:
+    """Gets ready, waits for the request on descriptor 4, runs it and reports; never returns."""
+    state = None
+    # The loop's value stack alone holds what these steps need while the program runs: no local
+    # and no global of a frame that the program can walk to names the writer of reports.
+    for step in (
+        partial(_await_lease, get_ready, native.hognose_await_lease),
+        _run,
+        partial(_send, native.hognose_report),
+    ):
+        native = get_ready = None
         try:
-            ending = step(ending)
+            state = step(state)
         except BaseException:
             _exit(LOST_STATUS)  # Nothing true can be told any more.
 
 
-def _run(_nothing: None) -> _Ending:
+def _await_lease(get_ready: object, await_lease: object, _nothing: None) -> dict:
+    """Does what needs no request, then waits. Returns the program's namespace."""
     try:
-        source, lines, namespace = _prepare()
+        namespace = get_ready()
     except BaseException as error:
-        os.write(2, f"cannot start the program: {text.describe(error, 1024)}\n".encode())
-        _exit(LOST_STATUS)
-    ending = _Ending()
-    ending.process = getpid()
-    ending.streams = (sys.stdout, sys.stderr)
-    ending.excepthook = sys.excepthook
-    try:
-        code, expression = program.compile_source(prepare.decode(source))
-        del source
-    except BaseException as error:
-        _conclude(ending, error, lines, failures.describe_compile_error)
-    else:
-        _execute(ending, (code, expression), namespace, lines)
+        _refuse("get ready", error)
+    await_lease()
+    return namespace
+
+
+def _run(namespace: dict) -> _Ending:
+    ending = execute_request(namespace, layout.REQUEST_FD)
     _shut_down(ending)
     return ending
 
 
-def _prepare() -> tuple:
-    source, args, files = prepare.read_request()
-    prepare.set_variables()
+def execute_request(namespace: dict, descriptor: int) -> _Ending:
+    """Reads the request and runs its program in `namespace`."""
+    try:
+        source, lines = _prepare(descriptor)
+    except BaseException as error:
+        _refuse("start the program", error)
+    try:
+        codes = program.compile_source(prepare.decode(source))
+        del source
+    except BaseException as error:
+        ending = _Ending()
+        _conclude(ending, error, lines, failures.describe_compile_error)
+        return ending
+    return execute(codes, namespace, lines)
+
+
+def _prepare(descriptor: int) -> tuple:
+    source, args, files = prepare.read_request(descriptor)
     prepare.write_workdir(source, files)
-    prepare.link_matplotlib_files()
-    prepare.reseed()
-    prepare.open_streams()
     prepare.set_up_interpreter(args)
     lines = prepare.lines_for_report(source)
     prepare.remember_source(lines)
-    return source, lines, prepare.main_module().__dict__
+    return source, lines
 
 
-def _execute(ending: _Ending, codes: tuple, namespace: dict, lines: list) -> None:
+def _refuse(what: str, error: BaseException) -> None:
+    os.write(2, f"cannot {what}: {text.describe(error, 1024)}\n".encode())
+    _exit(LOST_STATUS)
+
+
+def execute(codes: tuple, namespace: dict, lines: list) -> _Ending:
+    """Runs compiled source; tells how it ended, before anything is flushed or shut down."""
+    ending = _Ending()
     code, expression = codes
     error = value = None
     try:
@@ -113,9 +136,10 @@ def _execute(ending: _Ending, codes: tuple, namespace: dict, lines: list) -> Non
             pass  # A trace or profile function raised; CPython has removed it for that.
     if error is not None:
         _conclude(ending, error, lines, failures.describe)
-        return
+        return ending
     ending.status = 0
     ending.body = {"end": "completed", "value": _guarded(values.describe, value, _encode)}
+    return ending
 
 
 def _conclude(ending: _Ending, error: BaseException, lines: list, describe: object) -> None:
@@ -244,7 +268,7 @@ def _send(write_report: object, ending: _Ending) -> None:
     try:
         # A copy made by `os.fork` that ran to the end is not the program: it has no report.
         if getpid() == ending.process:
-            payload = _encoded(ending)
+            payload = encode(ending)
             # A program that closed the pipe has no report; its status is still the true one.
             write_report(payload, len(payload))
         _exit(ending.status)
@@ -252,7 +276,7 @@ def _send(write_report: object, ending: _Ending) -> None:
         _exit(LOST_STATUS)
 
 
-def _encoded(ending: _Ending) -> bytes:
+def encode(ending: _Ending) -> bytes:
     """The report within `REPORT_BYTES`: if need be without causes, at last without details."""
     for reduce in (_keep_all, _keep_short_causes, _keep_outcome):
         try:

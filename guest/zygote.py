@@ -1,8 +1,9 @@
 """Makes a zygote: imports the preload, then hands the process to native code, which forks it.
 
 Invariants: one thread, no open descriptor but 0-3, nothing secret in memory. Started as
-`python3 -I -B /guest/zygote.py MODULES`, with the preload separated by commas (it may be empty).
-Whatever keeps an invariant from holding ends the zygote with one sentence and status 1.
+`python3 -I -B /guest/zygote.py MODULES [plain]`, with the preload separated by commas (it may be
+empty); `plain` leaves the memory where it is. Whatever keeps an invariant from holding ends the
+zygote with one sentence and status 1.
 """
 
 import ctypes
@@ -10,55 +11,119 @@ import gc
 import importlib
 import os
 import sys
+from functools import partial
 
 GUEST = os.path.dirname(os.path.abspath(__file__))
 LIBRARY = GUEST + "/libhognose_zygote.so"
 # Descriptors 0-2 are the standard streams, 3 is the control socket.
 HIGHEST_DESCRIPTOR = 3
+# After the snapshot. A third one made no difference when it was measured.
+REHEARSALS = 2
 FAILED_STATUS = 1
 
 
-def main(serve: object = None) -> None:
+def main(native: object = None) -> None:
     """Prepares the zygote and serves; in each child, runs the program. Never returns."""
-    preload = [name for name in sys.argv[1:2] and sys.argv[1].split(",") if name]
+    preload, is_plain = _arguments()
+    _fill_standard_input()
+    # Before the first import that might register a hook.
+    hooks = _import_own("hooks")
+    hooks.install()
     runner = _load_runner()
+    native = native or _load_native()
+    if native.hognose_prepare() != 0:
+        _refuse("the native library is not usable; see the line above")
     try:
         _import(preload)
     except ImportError as error:
         _refuse(f"cannot import the preload: {error}; choose a preload the environment has")
-    _check_alone()
-    gc.collect()
-    gc.freeze()
-    # The argument is passed on the stack, so that no frame below the program names it.
-    runner.main((serve or _serve)())
+    files = _find(runner, hooks)
+    _rehearse(runner, hooks, files)
+    _take_snapshot(native, partial(_rehearse, runner, hooks, files), is_plain)
+    # From here on they live on the stack alone, so that no frame below the program names them.
+    held = [native, partial(_get_ready, runner, hooks, files)]
+    del native, hooks, files
+    runner.runner.main(*_serve(held))
     os._exit(FAILED_STATUS)
 
 
-def _load_runner() -> object:
-    """Loads our modules before any other, then applies the program's variables to ourselves."""
+def _fill_standard_input() -> None:
+    """Opens `/dev/null` as 0 where the launcher left it closed: any file would take its number."""
+    try:
+        os.fstat(0)
+    except OSError:
+        os.open("/dev/null", os.O_RDWR)
+
+
+def _arguments() -> tuple:
+    """The names of the preload, and whether the fork shall be plain."""
+    preload = [name for name in sys.argv[1:2] and sys.argv[1].split(",") if name]
+    return preload, sys.argv[2:3] == ["plain"]
+
+
+def _import_own(name: str) -> object:
+    """Imports a module of ours that nobody else shall import."""
     sys.path.insert(0, GUEST)
     try:
-        import private
+        return importlib.import_module(name)
     finally:
         sys.path.remove(GUEST)
-    del sys.modules["private"]
-    runner = private.load_guest(GUEST)
+        sys.modules.pop(name, None)
+
+
+def _load_runner() -> object:
+    """Loads our modules before the preload, then applies the program's variables to ourselves."""
+    runner = _import_own("private").load_guest(GUEST)
     runner.prepare.set_variables()
-    runner.prepare.link_matplotlib_files()
+    runner.prepare.link_matplotlib_files(runner.prepare.find_matplotlib_files())
     return runner
 
 
 def _import(preload: list) -> None:
     for name in preload:
         importlib.import_module(name)
-    sys.path.insert(0, GUEST)
-    try:
-        import warmup
-    finally:
-        sys.path.remove(GUEST)
-    del sys.modules["warmup"]
+    warmup = _import_own("warmup")
     warmup.warm(preload)
     warmup.silence_show()
+
+
+def _find(runner: object, hooks: object) -> list:
+    """Finds once what every child has to renew; returns the files of matplotlib."""
+    # Again, for the children: imports have set variables of their own.
+    runner.prepare.set_variables()
+    hooks.find_copies()
+    runner.randomness.find()
+    return runner.prepare.find_matplotlib_files()
+
+
+def _take_snapshot(native: object, rehearse: object, is_plain: bool) -> None:
+    """Freezes and moves the memory, then touches what a child will touch."""
+    _check_alone()
+    gc.collect()
+    gc.freeze()
+    if not is_plain:
+        native.hognose_snapshot()  # Without one the fork is plain, and READY says so.
+    for _ in range(REHEARSALS):
+        native.hognose_rehearse()
+        rehearse()
+
+
+def _rehearse(runner: object, hooks: object, files: list) -> None:
+    """What `_get_ready` and a program do, with every trace of it taken back."""
+    hooks.rehearse()
+    runner.randomness.renew()
+    runner.prepare.link_matplotlib_files(files)
+    runner.rehearsal.rehearse()
+
+
+def _get_ready(runner: object, hooks: object, files: list) -> dict:
+    """Makes a confined child ready for any request; returns the program's namespace."""
+    hooks.restore()
+    runner.randomness.renew()
+    runner.prepare.link_matplotlib_files(files)
+    namespace = runner.prepare.open_world()
+    runner.rehearsal.practise()
+    return namespace
 
 
 def _check_alone() -> None:
@@ -75,16 +140,23 @@ def _check_alone() -> None:
         _refuse(f"the preload left descriptors {unexpected} open; leave out the module that does")
 
 
-def _serve() -> object:
-    """Enters the native fork loop; returns the library in each confined child."""
+def _load_native() -> object:
     native = ctypes.PyDLL(LIBRARY)
-    native.hognose_serve.argtypes = []
-    native.hognose_serve.restype = ctypes.c_int
+    for name in ("prepare", "snapshot", "rehearse", "serve", "await_lease"):
+        function = getattr(native, "hognose_" + name)
+        function.argtypes, function.restype = [], ctypes.c_int
     native.hognose_report.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
     native.hognose_report.restype = ctypes.c_int
-    if native.hognose_serve() != 0:
-        _refuse("the native fork loop ended; see the server's log for its reason")
     return native
+
+
+def _serve(held: list) -> list:
+    """Enters the native fork loop; in each confined child, empties `held` and returns what it held."""
+    if held[0].hognose_serve() != 0:
+        _refuse("the native fork loop ended; see the server's log for its reason")
+    given = held[:]
+    held.clear()
+    return given
 
 
 def _refuse(sentence: str) -> None:

@@ -14,7 +14,39 @@ GUEST = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Native:
-    """Stands for the native library."""
+    """Stands for the native library; the program runs in this very process."""
+
+    @staticmethod
+    def hognose_prepare():
+        layout = sys._getframe(1).f_locals["runner"].layout
+        layout.CODE, layout.TMP = FOLDER + "/code", FOLDER + "/tmp"
+        layout.VARIABLES["MPLCONFIGDIR"] = layout.matplotlib_directory()
+        layout.ENVIRONMENT = FOLDER + "/environment"
+        return 0
+
+    @staticmethod
+    def hognose_snapshot():
+        return 0
+
+    @staticmethod
+    def hognose_rehearse():
+        return 0
+
+    @staticmethod
+    def hognose_serve():
+        for number, path, flags in (
+            (3, "report", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
+            (4, "request", os.O_RDONLY),
+        ):
+            opened = os.open(f"{FOLDER}/{path}", flags, 0o600)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        return 0
+
+    @staticmethod
+    def hognose_await_lease():
+        return 0
 
     @staticmethod
     def hognose_report(content, length):
@@ -24,22 +56,6 @@ class Native:
             return -1
 
 
-def serve():
-    layout = sys._getframe(1).f_locals["runner"].layout
-    layout.CODE, layout.TMP = FOLDER + "/code", FOLDER + "/tmp"
-    layout.VARIABLES["MPLCONFIGDIR"] = layout.matplotlib_directory()
-    layout.ENVIRONMENT = FOLDER + "/environment"
-    for number, path, flags in (
-        (3, "report", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
-        (4, "request", os.O_RDONLY),
-    ):
-        opened = os.open(f"{FOLDER}/{path}", flags, 0o600)
-        if opened != number:
-            os.dup2(opened, number)
-            os.close(opened)
-    return Native()
-
-
 spec = importlib.util.spec_from_file_location("zygote", GUEST + "/zygote.py")
 zygote = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(zygote)
@@ -47,4 +63,4 @@ sys.path.append(FOLDER)  # For a preload that the test wrote.
 # The place of the control socket: what a preload opens must not get its number.
 os.dup2(2, 3)
 sys.argv = ["zygote.py", sys.argv[2]]
-zygote.main(serve)
+zygote.main(Native())

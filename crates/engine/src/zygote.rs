@@ -44,7 +44,7 @@ impl Zygote {
         drop((theirs, errors_end));
         let said = follow_errors(errors)?;
         let channel = Channel::new(control).map_err(|error| host("watch a zygote", &error))?;
-        let zygote = Self {
+        let mut zygote = Self {
             channel,
             process,
             spawner: Arc::clone(spawner),
@@ -53,7 +53,12 @@ impl Zygote {
         };
         let first = tokio::time::timeout(WARM_TIMEOUT, zygote.channel.receive::<ForkReply>()).await;
         match first {
-            Ok(Ok((reply, _))) if reply.errno == 0 => Ok(zygote),
+            Ok(Ok((reply, _))) if reply.errno == 0 => {
+                if reply.snapshot != 0 {
+                    zygote.fork_kind = ForkKind::Snapshot;
+                }
+                Ok(zygote)
+            }
             Ok(_) => {
                 let _ = zygote.process.ended().await;
                 // Its last words come through a pipe that ends with it.

@@ -204,6 +204,8 @@ pub struct ForkReply {
     pub step: u32,
     /// Threads of the zygote when it became ready: 1.
     pub threads: u32,
+    /// When it became ready: 1 if its memory is a sealed snapshot, 0 if it forks plainly.
+    pub snapshot: u32,
 }
 
 /// What a child says about its confinement. With `errno` 0 the output folder comes along.
@@ -226,7 +228,7 @@ pub struct LeaseHeader {
     pub cpu_seconds: u64,
     /// `RLIMIT_NPROC`, a second belt.
     pub processes: u64,
-    /// `RLIMIT_DATA` per process, where no cgroup bounds the tree; 0 leaves it.
+    /// `RLIMIT_DATA` per process, where no cgroup bounds the tree; 0 leaves what the fork set.
     pub data_bytes: u64,
 }
 
@@ -307,7 +309,7 @@ mod tests {
         assert_eq!(size_of::<SpawnerRequest>(), 4 * 4 + 8);
         assert_eq!(size_of::<SpawnerReply>(), 6 * 4);
         assert_eq!(size_of::<ForkRequest>(), 2 * 4 + 3 * 8 + 32 + 2 * 4);
-        assert_eq!(size_of::<ForkReply>(), 4 * 4);
+        assert_eq!(size_of::<ForkReply>(), 5 * 4);
         assert_eq!(size_of::<ChildStatus>(), 2 * 4);
         assert_eq!(size_of::<LeaseHeader>(), 4 * 8);
     }
@@ -320,11 +322,18 @@ mod tests {
             errno: -1,
             step: step::PROC,
             threads: 1,
+            snapshot: 1,
         };
         reply.bytes_mut().copy_from_slice(sent.bytes());
         assert_eq!(
-            (reply.pid, reply.errno, reply.step, reply.threads),
-            (7, -1, step::PROC, 1)
+            (
+                reply.pid,
+                reply.errno,
+                reply.step,
+                reply.threads,
+                reply.snapshot
+            ),
+            (7, -1, step::PROC, 1, 1)
         );
     }
 }

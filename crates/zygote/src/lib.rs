@@ -1,5 +1,7 @@
 //! Loaded into CPython by `guest/zygote.py` through `ctypes.PyDLL`: the native fork loop.
 //!
+//! Called in this order: [`hognose_prepare`], [`hognose_snapshot`], [`hognose_rehearse`],
+//! [`hognose_serve`]; in each child then [`hognose_await_lease`] and [`hognose_report`].
 //! From [`hognose_serve`] on the zygote runs no Python. Each child is confined by
 //! [`sandbox::confine::confine`] before it runs any. The one secret of a child, the nonce that
 //! opens a true report, lives in this library's memory and in no Python object.
@@ -8,17 +10,24 @@
     reason = "a C interface called by CPython, and calls back into CPython"
 )]
 
+mod mappings;
+mod raw;
+mod snapshot;
+
 use std::ffi::{CStr, c_void};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sandbox::confine::{self, Descriptors, Failure};
 use sandbox::control::{ForkReply, ForkRequest, Plain, step};
 use sandbox::plan::{CONFINE_PLAN_PATH, ConfinePlan};
 use sandbox::sys::process::{ForkOptions, Forked};
 use sandbox::sys::{self, fd, process, socket};
+
+use crate::snapshot::Refused;
 
 /// The control socket's number, given by the launcher.
 const CONTROL: i32 = 3;
@@ -29,22 +38,78 @@ const FAILED: i32 = 71;
 
 static NONCE: OnceLock<[u8; 32]> = OnceLock::new();
 
+/// What serving needs, made while files may still be opened and memory allocated.
+static READY: OnceLock<Ready> = OnceLock::new();
+/// Whether [`hognose_snapshot`] has replaced this process's memory.
+static SNAPSHOT: AtomicBool = AtomicBool::new(false);
+
+/// Reads the plan and finds the interpreter's functions. The first call of all.
+///
+/// Returns 0, or -1 after one line on stderr.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_prepare() -> i32 {
+    let prepared = prepare().and_then(|ready| {
+        let once = READY.set(ready);
+        once.map_err(|_| io::ErrorKind::AlreadyExists.into())
+    });
+    complain("the zygote cannot be prepared", prepared)
+}
+
+/// Moves the zygote's memory into a sealed snapshot, so that forks have little to copy.
+///
+/// Returns 0, or -1 after one line on stderr when that is not possible here: nothing has changed
+/// then. A failure half-way ends the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_snapshot() -> i32 {
+    match snapshot::take() {
+        Ok(()) => {
+            SNAPSHOT.store(true, Ordering::Relaxed);
+            0
+        }
+        Err(Refused { what, source }) => complain(
+            "no snapshot, so every fork copies the zygote's page tables",
+            Err(io::Error::other(format!("cannot {what}: {source}"))),
+        ),
+    }
+}
+
+/// Runs the interpreter's part of a fork without forking, so that its pages are present.
+///
+/// The hooks of Python modules are recorded by `guest/hooks.py` and do not run here.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_rehearse() -> i32 {
+    let Some(ready) = READY.get() else { return -1 };
+    (ready.before_fork)();
+    (ready.after_fork)();
+    0
+}
+
 /// Serves fork requests on descriptor 3 until the supervisor is gone; then the process ends.
 ///
-/// Returns 0 in every confined child, where the caller goes on with the runner. Must be called
-/// with the GIL held (`PyDLL`) and one thread. Failures are one line on stderr and status 71.
+/// Returns 0 in every confined child, which has to call [`hognose_await_lease`] next. Must be
+/// called with the GIL held (`PyDLL`) and one thread. Failures are one line on stderr and status 71.
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_serve() -> i32 {
-    match prepare().and_then(|ready| serve(&ready)) {
-        Ok(()) => 0,
-        Err(error) => {
-            let _ = io::Write::write_all(
-                &mut io::stderr(),
-                format!("hognose: the zygote cannot serve: {error}\n").as_bytes(),
-            );
-            process::exit(FAILED)
-        }
+    let served = READY
+        .get()
+        .ok_or_else(|| io::ErrorKind::NotConnected.into())
+        .and_then(|ready| close_in(ready).and_then(|()| serve(ready)));
+    if complain("the zygote cannot serve", served) != 0 {
+        process::exit(FAILED);
     }
+    0
+}
+
+/// Says that this child is ready and waits until it is given away; its last limits are then lowered
+/// and only descriptors 0-4 are open.
+///
+/// Returns 0. Whatever goes wrong ends the process.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_await_lease() -> i32 {
+    if confine::await_lease().is_err() {
+        process::exit(FAILED);
+    }
+    0
 }
 
 /// Writes the one report of this child: nonce, `u32` little-endian length, the JSON.
@@ -68,31 +133,42 @@ pub unsafe extern "C" fn hognose_report(json: *const u8, length: usize) -> i32 {
     if written.is_ok() { 0 } else { -1 }
 }
 
-/// What the loop needs, made while files may still be opened and memory allocated.
+/// Tells a failure in one line on stderr; 0 without one, else -1.
+fn complain(what: &str, result: io::Result<()>) -> i32 {
+    let Err(error) = result else { return 0 };
+    let line = format!("hognose: {what}: {error}\n");
+    let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
+    -1
+}
+
+/// What the loop needs.
 struct Ready {
     /// Never closed by us: in a child its number is the report pipe's.
     control: ManuallyDrop<OwnedFd>,
     plan: ConfinePlan,
     tid_address: u64,
+    before_fork: extern "C" fn(),
     after_fork: extern "C" fn(),
 }
 
 fn prepare() -> io::Result<Ready> {
-    let plan = ConfinePlan::decode(&std::fs::read(CONFINE_PLAN_PATH)?)?;
-    let before_fork = interpreter_function(c"PyOS_BeforeFork")?;
-    let after_fork = interpreter_function(c"PyOS_AfterFork_Child")?;
-    let ready = Ready {
+    Ok(Ready {
         control: ManuallyDrop::new(fd::adopt(CONTROL)?),
-        plan,
+        plan: ConfinePlan::decode(&std::fs::read(CONFINE_PLAN_PATH)?)?,
         tid_address: process::tid_address()?,
-        after_fork,
-    };
+        before_fork: interpreter_function(c"PyOS_BeforeFork")?,
+        after_fork: interpreter_function(c"PyOS_AfterFork_Child")?,
+    })
+}
+
+/// Takes from the zygote what it does not need to serve.
+fn close_in(ready: &Ready) -> io::Result<()> {
     process::set_dumpable(false)?;
     process::install_filter(&ready.plan.zygote_filter)?;
     // Once, here: children inherit the import lock it takes and release it in AfterFork; CPython
     // 3.13 aborts without. No Python runs in the zygote from here on.
-    before_fork();
-    Ok(ready)
+    (ready.before_fork)();
+    Ok(())
 }
 
 /// A function of the interpreter this library was loaded into.
@@ -115,6 +191,7 @@ fn serve(ready: &Ready) -> io::Result<()> {
         ready,
         ForkReply {
             threads: 1,
+            snapshot: SNAPSHOT.load(Ordering::Relaxed).into(),
             ..ForkReply::zeroed()
         },
     )?;

@@ -1,4 +1,4 @@
-//! The guest's descriptor table: 0-3 for it, 4 for the runner, nothing else.
+//! The guest's descriptor table: 0-3 for it, 4 for the runner, 5 until the lease, nothing else.
 #![expect(
     unsafe_code,
     reason = "borrows descriptor 4 by the number it was given here"
@@ -15,8 +15,8 @@ const REQUEST: i32 = 4;
 /// The status socket's number until the child is ready.
 const STATUS: i32 = 5;
 
-/// Gives every descriptor its final number and closes all others. Returns the status socket.
-pub(super) fn arrange(given: Descriptors, status: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Gives every descriptor its final number and closes all others.
+pub(super) fn arrange(given: Descriptors, status: BorrowedFd<'_>) -> io::Result<()> {
     // Copies high up first, so that no move overwrites a source that is still needed.
     let high = |low: OwnedFd| fd::duplicate_above(std::os::fd::AsFd::as_fd(&low), 128);
     let stdin = high(given.stdin)?;
@@ -36,7 +36,11 @@ pub(super) fn arrange(given: Descriptors, status: BorrowedFd<'_>) -> io::Result<
     ] {
         fd::move_to(source, number)?;
     }
-    fd::close_from(6)?;
+    fd::close_from(6)
+}
+
+/// Takes the status socket, which is closed when it is dropped.
+pub(super) fn take_status() -> io::Result<OwnedFd> {
     fd::adopt(STATUS)
 }
 

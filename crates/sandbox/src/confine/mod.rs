@@ -2,6 +2,7 @@
 //!
 //! Runs between `clone3` and the first Python instruction: it allocates nothing, parses nothing
 //! and fails closed. Whoever wants to know whether untrusted code can get out reads [`confine`].
+//! Between [`confine`] and [`await_lease`] only our own Python runs, and it reads nothing.
 
 mod cgroup;
 mod descriptors;
@@ -12,6 +13,7 @@ mod text;
 mod workdir;
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::control::{ChildStatus, ForkRequest, LeaseHeader, Plain, step};
@@ -60,7 +62,7 @@ fn at<T>(step: u32, result: io::Result<T>) -> Result<T, Failure> {
     })
 }
 
-/// Confines this process for good, then waits for its lease and lowers its last limits.
+/// Confines this process for good. What is left of its limits is lowered in [`await_lease`].
 ///
 /// The order, and why each line is not earlier:
 /// 1. cgroups first, so that everything after is charged to the slot;
@@ -80,17 +82,19 @@ pub fn confine(
     request: &ForkRequest,
     given: Descriptors,
 ) -> Result<(), Failure> {
-    let status = at(
+    // `arrange` closes this copy with all others, whatever its number.
+    let status = ManuallyDrop::new(at(
         step::DESCRIPTORS,
         fd::duplicate_above(given.status.as_fd(), 64),
-    )?;
+    )?);
     let result = steps(plan, request, given, status.as_fd());
     if let Err(failure) = result {
         let told = ChildStatus {
             errno: failure.errno,
             step: failure.step,
         };
-        let _ = socket::send(status.as_fd(), told.bytes(), &[]);
+        let early = socket::send(status.as_fd(), told.bytes(), &[]);
+        let _ = early.or_else(|_| fd::write_all(descriptors::take_status()?.as_fd(), told.bytes()));
     }
     result
 }
@@ -135,16 +139,9 @@ fn steps(
         socket::send(status, told.bytes(), &[output.as_fd()]),
     )?;
     drop(output);
-    let status = at(step::DESCRIPTORS, descriptors::arrange(given, status))?;
+    at(step::DESCRIPTORS, descriptors::arrange(given, status))?;
     at(step::SECCOMP, process::install_filter(&plan.child_filter))?;
-    at(step::SELF_TEST, self_test())?;
-    let told = ChildStatus {
-        errno: 0,
-        step: step::READY,
-    };
-    at(step::READY, fd::write_all(status.as_fd(), told.bytes()))?;
-    drop(status);
-    wait_for_lease()
+    at(step::SELF_TEST, self_test())
 }
 
 /// Tries what a confined process must not be able to do.
@@ -161,8 +158,19 @@ fn self_test() -> io::Result<()> {
     }
 }
 
-/// Waits until the supervisor gives this child away, then lowers what only the caller decides.
-fn wait_for_lease() -> Result<(), Failure> {
+/// Says that this child is ready, waits until the supervisor gives it away, then lowers what only
+/// the caller decides.
+///
+/// The last native step before the first byte of the request is read. The status socket is closed
+/// when this returns.
+pub fn await_lease() -> Result<(), Failure> {
+    let told = ChildStatus {
+        errno: 0,
+        step: step::READY,
+    };
+    let status = at(step::READY, descriptors::take_status())?;
+    at(step::READY, fd::write_all(status.as_fd(), told.bytes()))?;
+    drop(status);
     let mut header = LeaseHeader::zeroed();
     // Descriptor 4 is the request pipe since `arrange`; the header stands before the request.
     at(

@@ -173,21 +173,58 @@ pub struct Room {
     pub free_inodes: u64,
 }
 
-/// A memory file with this content that nobody can change any more, at its start. Source:
-/// memfd_create(2), F_ADD_SEALS(2const).
-pub fn sealed_memory(content: &[u8]) -> io::Result<OwnedFd> {
-    use std::io::{Seek, Write};
+/// Seals after which nobody can change a memory file any more, nor take the seals off.
+pub const ALL_SEALS: i32 =
+    libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// An empty memory file that can be sealed, close-on-exec. Source: memfd_create(2).
+pub fn memory_file() -> io::Result<OwnedFd> {
     let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     // SAFETY: the name is static and NUL-terminated.
     let fd = check(unsafe { libc::memfd_create(c"hognose".as_ptr(), flags) })?;
     // SAFETY: the kernel has just made it.
-    let mut file = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Puts [`ALL_SEALS`] on a memory file. Source: F_ADD_SEALS(2const).
+pub fn seal(file: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: F_ADD_SEALS takes an integer.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, ALL_SEALS) })?;
+    Ok(())
+}
+
+/// The seals that are on a memory file. Source: F_GET_SEALS(2const).
+pub fn seals_of(file: BorrowedFd<'_>) -> io::Result<i32> {
+    // SAFETY: F_GET_SEALS takes nothing.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GET_SEALS) })
+}
+
+/// Makes a file this long; what is added is a hole. Unit: bytes. Source: ftruncate(2).
+///
+/// Errors: beyond `RLIMIT_FSIZE` the signal SIGXFSZ comes first.
+pub fn set_length(file: BorrowedFd<'_>, bytes: u64) -> io::Result<()> {
+    let bytes = i64::try_from(bytes).map_err(|_| io::Error::from_raw_os_error(libc::EFBIG))?;
+    // SAFETY: takes integers.
+    check(unsafe { libc::ftruncate(file.as_raw_fd(), bytes) })?;
+    Ok(())
+}
+
+/// Whether this number is an open descriptor.
+#[must_use]
+pub fn is_open(number: RawFd) -> bool {
+    // SAFETY: F_GETFD only reads.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
+/// A memory file with this content that nobody can change any more, at its start.
+pub fn sealed_memory(content: &[u8]) -> io::Result<OwnedFd> {
+    use std::io::{Seek, Write};
+    let mut file = std::fs::File::from(memory_file()?);
     file.write_all(content)?;
     file.rewind()?;
-    let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
-    // SAFETY: F_ADD_SEALS takes an integer.
-    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
-    Ok(file.into())
+    let file = OwnedFd::from(file);
+    seal(std::os::fd::AsFd::as_fd(&file))?;
+    Ok(file)
 }
 
 /// Writes a small kernel file from its start. Source: pwrite(2).

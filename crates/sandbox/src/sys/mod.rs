@@ -10,6 +10,7 @@
 pub mod fd;
 pub mod identity;
 pub mod landlock;
+pub mod memory;
 pub mod mount;
 pub mod process;
 pub mod socket;

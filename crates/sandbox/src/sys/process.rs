@@ -258,6 +258,24 @@ pub fn default_signal(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
+/// Lets no signal interrupt this thread; returns what was blocked before. Source: sigprocmask(2).
+pub fn block_signals() -> io::Result<libc::sigset_t> {
+    // SAFETY: signal sets are plain data that the calls fill.
+    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+    // SAFETY: `all` outlives the call.
+    check(unsafe { libc::sigfillset(&raw mut all) })?;
+    // SAFETY: both sets outlive the call.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const all, &raw mut before) })?;
+    Ok(before)
+}
+
+/// Blocks these signals and no others.
+pub fn restore_signals(blocked: &libc::sigset_t) -> io::Result<()> {
+    // SAFETY: the set outlives the call; the old one is not asked for.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, blocked, std::ptr::null_mut()) })?;
+    Ok(())
+}
+
 /// New files get mode 0755 or 0644.
 pub fn set_umask(mask: u32) {
     // SAFETY: cannot fail.

@@ -1,0 +1,101 @@
+"""Runs a tiny program the way a real one runs, and takes every trace of it back.
+
+For the pages it touches: rehearsed in the zygote, what every program needs is present at the fork;
+practised in a child before it is given away, its own copies are made before anybody waits.
+"""
+
+import linecache
+import os
+import struct
+import sys
+
+import failures
+import layout
+import prepare
+import program
+import runner
+
+_SOURCE = b"import sys\nprint('rehearsal')\n0\n"
+_SILENT_SOURCE = b"import sys\nprint(end='')\n0\n"
+_STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
+_LISTS = ("argv", "orig_argv", "path")
+
+
+def rehearse() -> None:
+    """Runs the tiny program in a folder of its own, its output dropped.
+
+    Errors: whatever goes wrong is raised, and the caller must not go on.
+    """
+    folder = layout.TMP + "/rehearsal"
+    undo = _remember()
+    null = os.open("/dev/null", os.O_RDWR)
+    layout.CODE = folder
+    try:
+        os.mkdir(folder)
+        namespace = prepare.open_world((null, null, null))
+        ending = runner.execute_request(namespace, _request(_SOURCE))
+        for stream in ending.streams:
+            stream.flush()
+        if ending.status != 0 or not runner.encode(ending):
+            raise RuntimeError("the rehearsal failed")
+    finally:
+        _forget_source()
+        undo()
+        os.close(null)
+        _remove(folder)
+
+
+def practise() -> None:
+    """Runs a program that says nothing, without its file, on the program's own streams."""
+    depth = sys.getrecursionlimit()
+    source, _, _ = prepare.read_request(_request(_SILENT_SOURCE))
+    lines = prepare.lines_for_report(source)
+    codes = program.compile_source(prepare.decode(source))
+    ending = runner.execute(codes, {"__builtins__": sys.modules["builtins"]}, lines)
+    for stream in ending.streams:
+        stream.flush()
+    runner.encode(ending)
+    sys.setrecursionlimit(depth)
+
+
+def _request(source: bytes) -> int:
+    """The read end of a pipe that holds a request."""
+    head = b'{"source_bytes":%d,"args":[],"files":[]}' % len(source)
+    read_end, write_end = os.pipe()
+    os.write(write_end, struct.pack("<I", len(head)) + head + source)
+    os.close(write_end)
+    return read_end
+
+
+def _remember() -> object:
+    """Returns a function that puts the interpreter back into its present state."""
+    code, folder = layout.CODE, os.getcwd()
+    main_module = sys.modules["__main__"]
+    streams = {name: getattr(sys, name) for name in _STREAMS}
+    lists = [(name, getattr(sys, name)) for name in _LISTS if hasattr(sys, name)]
+    contents = [list(found) for _, found in lists]
+    depth = sys.getrecursionlimit()
+
+    def undo() -> None:
+        layout.CODE = code
+        os.chdir(folder)
+        sys.modules["__main__"] = main_module
+        for name, stream in streams.items():
+            setattr(sys, name, stream)
+        for (name, found), content in zip(lists, contents):
+            found[:] = content
+            setattr(sys, name, found)
+        sys.setrecursionlimit(depth)
+
+    return undo
+
+
+def _forget_source() -> None:
+    for cache in (failures.linecache.cache, linecache.cache):
+        cache.pop(layout.main_path(), None)
+
+
+def _remove(folder: str) -> None:
+    os.remove(folder + "/main.py")
+    for name in ("/input", "/output", ""):
+        os.rmdir(folder + name)
