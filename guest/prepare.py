@@ -6,9 +6,8 @@ program's own source and files.
 """
 
 import builtins
+import contextlib
 import io
-import json
-import linecache
 import os
 import struct
 import sys
@@ -18,27 +17,36 @@ import failures
 import layout
 import program
 
+_COUNTS, _ARGUMENT, _FILE = struct.Struct("<III"), struct.Struct("<I"), struct.Struct("<IQ")
+
 
 def read_request(descriptor: int) -> tuple:
     """Reads the request to its end and closes `descriptor`.
 
-    Shape: `u32` little-endian length, that many bytes of JSON `{"source_bytes", "args",
-    "files": [{"name", "bytes"}]}`, the source, each file's bytes in order. Returns the source
-    as bytes, the arguments, and a list of `(name, bytes)`.
+    Shape: see `encode_request` in crates/wire. Returns the source as bytes, the arguments, and a
+    list of `(name, bytes)`.
     """
     with open(descriptor, "rb", buffering=0) as pipe:
-        content = memoryview(pipe.readall())
-    (head_bytes,) = struct.unpack_from("<I", content)
-    position = 4 + head_bytes
-    head = json.loads(bytes(content[4:position]))
-    parts = []
-    for length in [head["source_bytes"]] + [file["bytes"] for file in head["files"]]:
-        parts.append(content[position : position + length])
-        position += length
+        content = pipe.readall()
+    source_bytes, arg_count, file_count = _COUNTS.unpack_from(content)
+    position, args, files = _COUNTS.size, [], []
+    for _ in range(arg_count):
+        (length,) = _ARGUMENT.unpack_from(content, position)
+        position += _ARGUMENT.size + length
+        args.append(content[position - length : position].decode())
+    for _ in range(file_count):
+        length, size = _FILE.unpack_from(content, position)
+        position += _FILE.size + length
+        files.append((content[position - length : position].decode(), size))
+    source = content[position : position + source_bytes]
+    position += source_bytes
+    contents = memoryview(content)
+    for index, (name, size) in enumerate(files):
+        files[index] = (name, contents[position : position + size])
+        position += size
     if position != len(content):
         raise ValueError("the request is shorter or longer than it says")
-    names = [file["name"] for file in head["files"]]
-    return bytes(parts[0]), head["args"], list(zip(names, parts[1:]))
+    return source, args, files
 
 
 def write_workdir(source: bytes, files: list) -> None:
@@ -79,14 +87,28 @@ def link_matplotlib_files(files: list) -> None:
 
 
 def open_world(streams: tuple = (0, 1, 2)) -> dict:
-    """All that does not depend on the request; returns the program's namespace."""
-    os.chdir(layout.CODE)
-    for directory in ("input", "output"):
-        if not os.path.isdir(directory):
-            os.mkdir(directory)
-    _open_streams(*streams)
+    """All that depends neither on the request nor on the fork; returns the program's namespace.
+
+    The streams name descriptors by number; what stands behind 0-2 is another pipe in every child.
+    """
+    with _pipe_as(streams[0]):
+        _open_streams(*streams)
     sys.path.insert(0, layout.CODE)
     return _main_module().__dict__
+
+
+@contextlib.contextmanager
+def _pipe_as(descriptor: int) -> object:
+    """Puts a pipe in the place of `descriptor`: a stream remembers what it was opened on."""
+    saved = os.dup(descriptor)
+    read_end, write_end = os.pipe()
+    os.dup2(read_end, descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(saved, descriptor)
+        for number in (saved, read_end, write_end):
+            os.close(number)
 
 
 def _open_streams(stdin: int, stdout: int, stderr: int) -> None:
@@ -106,9 +128,8 @@ def set_up_interpreter(args: list) -> None:
 
 
 def remember_source(lines: list) -> None:
-    """Keeps the source lines for our report and for the program's own use of `traceback`."""
+    """Keeps the source lines for our report. The program's own `traceback` reads them from its file."""
     failures.remember_source(lines, failures.linecache.cache)
-    failures.remember_source(lines, linecache.cache)
 
 
 def _main_module() -> types.ModuleType:

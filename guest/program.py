@@ -5,8 +5,7 @@ The source is text, never bytes, so a coding cookie has no effect. Line numbers 
 
 import __future__
 import ast
-import io
-import warnings
+from _io import StringIO
 
 import layout
 
@@ -20,7 +19,7 @@ def lines_of(source: str) -> list:
 
     Each ends with a line feed, as in `linecache`; without it, carets would be off by one.
     """
-    lines = io.StringIO(source, newline=None).readlines()
+    lines = StringIO(source, newline=None).readlines()
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     return lines
@@ -30,25 +29,17 @@ def compile_source(source: str) -> tuple:
     """Code for all statements, and for the value of the last one if it is an expression.
 
     Shape: `(code, None)`, or `(code without the last statement, code of its expression)`.
-    Errors: whatever `compile` raises.
+    Errors and warnings: those that `compile` gives for this text, each once.
     """
-    # The whole first: its errors and warnings are those that CPython gives for this file.
-    whole = compile(source, layout.main_path(), "exec", dont_inherit=True)
+    path = layout.main_path()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _split(source, whole.co_flags & _FUTURE_FLAGS) or (whole, None)
+        tree = compile(source, path, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+        if not tree.body or not isinstance(tree.body[-1], ast.Expr):
+            return compile(tree, path, "exec", dont_inherit=True), None
+        expression = ast.Expression(tree.body.pop().value)
+        code = compile(tree, path, "exec", dont_inherit=True)
+        flags = code.co_flags & _FUTURE_FLAGS
+        return code, compile(expression, path, "eval", flags, dont_inherit=True)
     except (RecursionError, MemoryError):
-        return whole, None  # It compiles but is too deep for a tree: run it without a value.
-
-
-def _split(source: str, flags: int) -> object:
-    only_tree = ast.PyCF_ONLY_AST
-    tree = compile(source, layout.main_path(), "exec", only_tree | flags, dont_inherit=True)
-    if not tree.body or not isinstance(tree.body[-1], ast.Expr):
-        return None
-    expression = ast.Expression(tree.body.pop().value)
-    return (
-        compile(tree, layout.main_path(), "exec", flags, dont_inherit=True),
-        compile(expression, layout.main_path(), "eval", flags, dont_inherit=True),
-    )
+        # Too deep for a tree, but perhaps not for the compiler: then it runs without a value.
+        return compile(source, path, "exec", dont_inherit=True), None

@@ -4,7 +4,6 @@ For the pages it touches: rehearsed in the zygote, what every program needs is p
 practised in a child before it is given away, its own copies are made before anybody waits.
 """
 
-import linecache
 import os
 import struct
 import sys
@@ -16,7 +15,7 @@ import program
 import runner
 
 _SOURCE = b"import sys\nprint('rehearsal')\n0\n"
-_SILENT_SOURCE = b"import sys\nprint(end='')\n0\n"
+_SILENT_SOURCE = "print(end='')\n"
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _LISTS = ("argv", "orig_argv", "path")
 
@@ -31,7 +30,9 @@ def rehearse() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     layout.CODE = folder
     try:
-        os.mkdir(folder)
+        for name in ("", "/input", "/output"):
+            os.mkdir(folder + name)
+        os.chdir(folder)
         namespace = prepare.open_world((null, null, null))
         ending = runner.execute_request(namespace, _request(_SOURCE))
         for stream in ending.streams:
@@ -48,21 +49,17 @@ def rehearse() -> None:
 def practise() -> None:
     """Runs a program that says nothing, without its file, on the program's own streams."""
     depth = sys.getrecursionlimit()
-    source, _, _ = prepare.read_request(_request(_SILENT_SOURCE))
-    lines = prepare.lines_for_report(source)
-    codes = program.compile_source(prepare.decode(source))
-    ending = runner.execute(codes, {"__builtins__": sys.modules["builtins"]}, lines)
+    codes = program.compile_source(_SILENT_SOURCE)
+    ending = runner.execute(codes, {"__builtins__": sys.modules["builtins"]}, b"")
     for stream in ending.streams:
         stream.flush()
-    runner.encode(ending)
     sys.setrecursionlimit(depth)
 
 
 def _request(source: bytes) -> int:
     """The read end of a pipe that holds a request."""
-    head = b'{"source_bytes":%d,"args":[],"files":[]}' % len(source)
     read_end, write_end = os.pipe()
-    os.write(write_end, struct.pack("<I", len(head)) + head + source)
+    os.write(write_end, struct.pack("<III", len(source), 0, 0) + source)
     os.close(write_end)
     return read_end
 
@@ -91,8 +88,7 @@ def _remember() -> object:
 
 
 def _forget_source() -> None:
-    for cache in (failures.linecache.cache, linecache.cache):
-        cache.pop(layout.main_path(), None)
+    failures.linecache.cache.pop(layout.main_path(), None)
 
 
 def _remove(folder: str) -> None:

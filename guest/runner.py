@@ -26,6 +26,9 @@ import values
 LOST_STATUS = 70
 REPORT_BYTES = 1024 * 1024
 FIGURES = 20
+# The most frequent end, ready to be sent.
+_NO_VALUE = {"end": "completed", "value": {"repr": None, "error": None}}
+_NO_VALUE_BYTES = b'{"end":"completed","value":{"repr":null,"error":null}}'
 
 _encode = None
 _modules = sys.modules
@@ -90,26 +93,19 @@ def _run(namespace: dict) -> _Ending:
 def execute_request(namespace: dict, descriptor: int) -> _Ending:
     """Reads the request and runs its program in `namespace`."""
     try:
-        source, lines = _prepare(descriptor)
+        source, args, files = prepare.read_request(descriptor)
+        prepare.write_workdir(source, files)
+        prepare.set_up_interpreter(args)
+        del files
     except BaseException as error:
         _refuse("start the program", error)
     try:
         codes = program.compile_source(prepare.decode(source))
-        del source
     except BaseException as error:
         ending = _Ending()
-        _conclude(ending, error, lines, failures.describe_compile_error)
+        _conclude(ending, error, source, failures.describe_compile_error)
         return ending
-    return execute(codes, namespace, lines)
-
-
-def _prepare(descriptor: int) -> tuple:
-    source, args, files = prepare.read_request(descriptor)
-    prepare.write_workdir(source, files)
-    prepare.set_up_interpreter(args)
-    lines = prepare.lines_for_report(source)
-    prepare.remember_source(lines)
-    return source, lines
+    return execute(codes, namespace, source)
 
 
 def _refuse(what: str, error: BaseException) -> None:
@@ -117,7 +113,7 @@ def _refuse(what: str, error: BaseException) -> None:
     _exit(LOST_STATUS)
 
 
-def execute(codes: tuple, namespace: dict, lines: list) -> _Ending:
+def execute(codes: tuple, namespace: dict, source: bytes) -> _Ending:
     """Runs compiled source; tells how it ended, before anything is flushed or shut down."""
     ending = _Ending()
     code, expression = codes
@@ -135,21 +131,26 @@ def execute(codes: tuple, namespace: dict, lines: list) -> _Ending:
         except BaseException:
             pass  # A trace or profile function raised; CPython has removed it for that.
     if error is not None:
-        _conclude(ending, error, lines, failures.describe)
+        _conclude(ending, error, source, failures.describe)
         return ending
     ending.status = 0
-    ending.body = {"end": "completed", "value": _guarded(values.describe, value, _encode)}
+    if value is None:
+        ending.body = _NO_VALUE
+    else:
+        ending.body = {"end": "completed", "value": _guarded(values.describe, value, _encode)}
     return ending
 
 
-def _conclude(ending: _Ending, error: BaseException, lines: list, describe: object) -> None:
+def _conclude(ending: _Ending, error: BaseException, source: bytes, describe: object) -> None:
     """Tells an exception as CPython would: on stderr, and by the exit status."""
+    lines = prepare.lines_for_report(source)
+    prepare.remember_source(lines)
     ending.status = 1
     ending.is_exit = issubclass(type(error), SystemExit)
     if ending.is_exit:
         ending.status = _exit_status(_exit_code(error))
         if ending.status == 0:
-            ending.body = {"end": "completed", "value": {"repr": None, "error": None}}
+            ending.body = _NO_VALUE
             return
     exception = _guarded(describe, error, lines)
     exception["exit_status"] = ending.status if ending.is_exit else None
@@ -278,6 +279,8 @@ def _send(write_report: object, ending: _Ending) -> None:
 
 def encode(ending: _Ending) -> bytes:
     """The report within `REPORT_BYTES`: if need be without causes, at last without details."""
+    if ending.body is _NO_VALUE:
+        return _NO_VALUE_BYTES
     for reduce in (_keep_all, _keep_short_causes, _keep_outcome):
         try:
             reduce(ending.body)

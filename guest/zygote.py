@@ -25,7 +25,6 @@ FAILED_STATUS = 1
 def main(native: object = None) -> None:
     """Prepares the zygote and serves; in each child, runs the program. Never returns."""
     preload, is_plain = _arguments()
-    _fill_standard_input()
     # Before the first import that might register a hook.
     hooks = _import_own("hooks")
     hooks.install()
@@ -39,20 +38,13 @@ def main(native: object = None) -> None:
         _refuse(f"cannot import the preload: {error}; choose a preload the environment has")
     files = _find(runner, hooks)
     _rehearse(runner, hooks, files)
+    namespace = runner.prepare.open_world()
     _take_snapshot(native, partial(_rehearse, runner, hooks, files), is_plain)
     # From here on they live on the stack alone, so that no frame below the program names them.
-    held = [native, partial(_get_ready, runner, hooks, files)]
-    del native, hooks, files
+    held = [native, partial(_get_ready, runner, hooks, files, namespace)]
+    del native, hooks, files, namespace
     runner.runner.main(*_serve(held))
     os._exit(FAILED_STATUS)
-
-
-def _fill_standard_input() -> None:
-    """Opens `/dev/null` as 0 where the launcher left it closed: any file would take its number."""
-    try:
-        os.fstat(0)
-    except OSError:
-        os.open("/dev/null", os.O_RDWR)
 
 
 def _arguments() -> tuple:
@@ -100,6 +92,8 @@ def _take_snapshot(native: object, rehearse: object, is_plain: bool) -> None:
     """Freezes and moves the memory, then touches what a child will touch."""
     _check_alone()
     gc.collect()
+    _import_own("holes").fill()
+    native.hognose_fill_holes()
     gc.freeze()
     if not is_plain:
         native.hognose_snapshot()  # Without one the fork is plain, and READY says so.
@@ -116,12 +110,11 @@ def _rehearse(runner: object, hooks: object, files: list) -> None:
     runner.rehearsal.rehearse()
 
 
-def _get_ready(runner: object, hooks: object, files: list) -> dict:
+def _get_ready(runner: object, hooks: object, files: list, namespace: dict) -> dict:
     """Makes a confined child ready for any request; returns the program's namespace."""
     hooks.restore()
     runner.randomness.renew()
     runner.prepare.link_matplotlib_files(files)
-    namespace = runner.prepare.open_world()
     runner.rehearsal.practise()
     return namespace
 
@@ -142,7 +135,7 @@ def _check_alone() -> None:
 
 def _load_native() -> object:
     native = ctypes.PyDLL(LIBRARY)
-    for name in ("prepare", "snapshot", "rehearse", "serve", "await_lease"):
+    for name in ("prepare", "fill_holes", "snapshot", "rehearse", "serve", "await_lease"):
         function = getattr(native, "hognose_" + name)
         function.argtypes, function.restype = [], ctypes.c_int
     native.hognose_report.argtypes = [ctypes.c_char_p, ctypes.c_size_t]

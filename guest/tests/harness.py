@@ -25,6 +25,10 @@ class Native:
         return 0
 
     @staticmethod
+    def hognose_fill_holes():
+        return 0
+
+    @staticmethod
     def hognose_snapshot():
         return 0
 
@@ -34,6 +38,9 @@ class Native:
 
     @staticmethod
     def hognose_serve():
+        os.chdir(FOLDER + "/code")
+        for name in ("input", "output"):
+            os.mkdir(name)
         for number, path, flags in (
             (3, "report", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
             (4, "request", os.O_RDONLY),

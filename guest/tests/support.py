@@ -57,15 +57,13 @@ class ProgramCase(unittest.TestCase):
         with open(folder + "/hognose_preload.py", "w") as file:
             file.write(module)
         content = source if isinstance(source, bytes) else source.encode()
-        head = json.dumps(
-            {
-                "source_bytes": len(content),
-                "args": list(args),
-                "files": [{"name": name, "bytes": len(data)} for name, data in files],
-            }
-        ).encode()
+        head = struct.pack("<III", len(content), len(args), len(files))
+        for arg in args:
+            head += struct.pack("<I", len(arg.encode())) + arg.encode()
+        for name, data in files:
+            head += struct.pack("<IQ", len(name.encode()), len(data)) + name.encode()
         with open(folder + "/request", "wb") as file:
-            file.write(struct.pack("<I", len(head)) + head + content)
+            file.write(head + content)
             file.writelines(data for _, data in files)
         environment = {"PATH": os.environ["PATH"], "FAKE_API_KEY": "k", "DB_PASSWORD": "p"}
         done = subprocess.run(

@@ -161,7 +161,7 @@ class Rehearsals(ProgramCase):
         found = seen.value["json"]
         folder = seen.folder + "/code"
         self.assertEqual(sorted(found[1]), ["input", "main.py", "output"])
-        self.assertEqual(found[2:], [[seen.main], [seen.main], 1, 1000, False])
+        self.assertEqual(found[2:], [[], [seen.main], 1, 1000, False])
         self.assertNotIn("rehearsal", found[0])
         self.assertEqual(seen.stdout, b"")
         self.assertTrue(os.path.isdir(folder))

@@ -10,6 +10,7 @@
     reason = "a C interface called by CPython, and calls back into CPython"
 )]
 
+mod heap;
 mod mappings;
 mod raw;
 mod snapshot;
@@ -18,12 +19,13 @@ use std::ffi::{CStr, c_void};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use sandbox::confine::{self, Descriptors, Failure};
 use sandbox::control::{ForkReply, ForkRequest, Plain, step};
 use sandbox::plan::{CONFINE_PLAN_PATH, ConfinePlan};
+use sandbox::sys::memory::ExactFaults;
 use sandbox::sys::process::{ForkOptions, Forked};
 use sandbox::sys::{self, fd, process, socket};
 
@@ -42,6 +44,9 @@ static NONCE: OnceLock<[u8; 32]> = OnceLock::new();
 static READY: OnceLock<Ready> = OnceLock::new();
 /// Whether [`hognose_snapshot`] has replaced this process's memory.
 static SNAPSHOT: AtomicBool = AtomicBool::new(false);
+
+/// Held from the snapshot until the zygote serves.
+static EXACT_FAULTS: Mutex<Option<ExactFaults>> = Mutex::new(None);
 
 /// Reads the plan and finds the interpreter's functions. The first call of all.
 ///
@@ -62,8 +67,11 @@ pub extern "C" fn hognose_prepare() -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_snapshot() -> i32 {
     match snapshot::take() {
-        Ok(()) => {
+        Ok(faults) => {
             SNAPSHOT.store(true, Ordering::Relaxed);
+            if let Ok(mut place) = EXACT_FAULTS.lock() {
+                *place = faults;
+            }
             0
         }
         Err(Refused { what, source }) => complain(
@@ -71,6 +79,13 @@ pub extern "C" fn hognose_snapshot() -> i32 {
             Err(io::Error::other(format!("cannot {what}: {source}"))),
         ),
     }
+}
+
+/// Uses up the free places that the imports left in the C heap; see `guest/holes.py`.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_fill_holes() -> i32 {
+    heap::fill_holes();
+    0
 }
 
 /// Runs the interpreter's part of a fork without forking, so that its pages are present.
@@ -163,6 +178,9 @@ fn prepare() -> io::Result<Ready> {
 
 /// Takes from the zygote what it does not need to serve.
 fn close_in(ready: &Ready) -> io::Result<()> {
+    if let Ok(mut faults) = EXACT_FAULTS.lock() {
+        *faults = None;
+    }
     process::set_dumpable(false)?;
     process::install_filter(&ready.plan.zygote_filter)?;
     // Once, here: children inherit the import lock it takes and release it in AfterFork; CPython

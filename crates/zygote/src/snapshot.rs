@@ -11,7 +11,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use sandbox::sys::memory::SharedMemory;
+use sandbox::sys::memory::{ExactFaults, SharedMemory};
 use sandbox::sys::{self, fd, process};
 
 use crate::mappings::{self, Run};
@@ -49,8 +49,11 @@ struct Scratch {
 
 /// Takes the snapshot. One thread, and no descriptor but 0-3.
 ///
+/// Until what it returns is dropped, only pages that are really used become present; those are what
+/// a fork has to copy. `None` where the kernel cannot do that.
+///
 /// Errors: nothing has changed, and the process can fork plainly.
-pub(crate) fn take() -> Result<(), Refused> {
+pub(crate) fn take() -> Result<Option<ExactFaults>, Refused> {
     let mut scratch = step("map scratch memory", SharedMemory::<Scratch>::new())?;
     // SAFETY: fresh zeroes are a value of each of its fields, which are bytes, integers and false.
     let scratch = unsafe { scratch.get_mut() };
@@ -81,7 +84,14 @@ pub(crate) fn take() -> Result<(), Refused> {
         let words = format!("hognose: the snapshot cannot be sealed: {error}\n");
         raw::abandon(words.as_bytes(), FAILED);
     }
-    Ok(())
+    Ok(exact_faults(&scratch.runs[..count]).ok())
+}
+
+fn exact_faults(runs: &[Run]) -> io::Result<ExactFaults> {
+    let faults = ExactFaults::new()?;
+    runs.iter()
+        .try_for_each(|run| faults.add(run.start..run.end))?;
+    Ok(faults)
 }
 
 /// Reads the kernel's list of our mappings without allocating, which would change it.
