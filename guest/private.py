@@ -23,6 +23,7 @@ _GUEST = (
     "program",
     "randomness",
     "prepare",
+    "endings",
     "runner",
     "rehearsal",
 )

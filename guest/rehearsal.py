@@ -8,6 +8,7 @@ import os
 import struct
 import sys
 
+import endings
 import failures
 import layout
 import prepare
@@ -35,6 +36,7 @@ def rehearse() -> None:
         os.chdir(folder)
         namespace = prepare.open_world((null, null, null))
         ending = runner.execute_request(namespace, _request(_SOURCE))
+        endings.rehearse()
         for stream in ending.streams:
             stream.flush()
         if ending.status != 0 or not runner.encode(ending):
@@ -51,6 +53,7 @@ def practise() -> None:
     depth = sys.getrecursionlimit()
     codes = program.compile_source(_SILENT_SOURCE)
     ending = runner.execute(codes, {"__builtins__": sys.modules["builtins"]}, b"")
+    endings.rehearse()
     for stream in ending.streams:
         stream.flush()
     sys.setrecursionlimit(depth)

@@ -7,14 +7,13 @@ that an honest program's end is told truly, and that a program which only breaks
 """
 
 import _signal
-import atexit
 import io
 import os
 import sys
-import threading
 from functools import partial
 from posix import _exit, getpid
 
+import endings
 import failures
 import layout
 import prepare
@@ -32,8 +31,6 @@ _NO_VALUE_BYTES = b'{"end":"completed","value":{"repr":null,"error":null}}'
 
 _encode = None
 _modules = sys.modules
-_run_exit_functions = atexit._run_exitfuncs
-_join_threads = threading._shutdown
 _set_recursion_limit, _set_trace, _set_profile = sys.setrecursionlimit, sys.settrace, sys.setprofile
 _exit_code = SystemExit.code.__get__
 
@@ -222,7 +219,7 @@ def _settle() -> None:
 
 def _shut_down(ending: _Ending) -> None:
     """What CPython does at the end, in its order; each step whatever became of the one before."""
-    for step in (_join_threads, partial(_save_figures, ending), _run_exit_functions):
+    for step in (endings.join_threads, partial(_save_figures, ending), endings.run_exit_functions):
         try:
             step()
         except BaseException:
@@ -240,8 +237,8 @@ def _shut_down(ending: _Ending) -> None:
 
 def _save_figures(ending: _Ending) -> None:
     """Saves open figures as `output/figure-N.png`; before the exit functions, which close them."""
-    pyplot = _modules.get("matplotlib.pyplot")
-    if pyplot is None or getpid() != ending.process:
+    helpers, pyplot = _modules.get("matplotlib._pylab_helpers"), _modules.get("matplotlib.pyplot")
+    if not helpers or not helpers.Gcf.figs or pyplot is None or getpid() != ending.process:
         return
     position = 0
     for number in pyplot.get_fignums()[:FIGURES]:

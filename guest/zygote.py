@@ -32,6 +32,7 @@ def main(native: object = None) -> None:
     native = native or _load_native()
     if native.hognose_prepare() != 0:
         _refuse("the native library is not usable; see the line above")
+    runner.endings.install()
     try:
         _import(preload)
     except ImportError as error:
@@ -84,6 +85,7 @@ def _find(runner: object, hooks: object) -> list:
     # Again, for the children: imports have set variables of their own.
     runner.prepare.set_variables()
     hooks.find_copies()
+    runner.endings.park()
     runner.randomness.find()
     return runner.prepare.find_matplotlib_files()
 

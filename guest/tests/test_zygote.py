@@ -151,6 +151,32 @@ class Randomness(unittest.TestCase):
         self.assertEqual(one, other)
 
 
+class Endings(ProgramCase):
+    def test_exit_functions_of_the_preload_run_where_they_are_needed_and_after_the_programs(self):
+        seen = self.completes(
+            "import atexit, logging, multiprocessing.util as u, threading, time\n"
+            "class Late(logging.Handler):\n"
+            "  def flush(self): print('flushed', flush=True)\n"
+            "logging.getLogger().addHandler(Late())\n"
+            "u.Finalize(None, print, args=('finalized',), exitpriority=1)\n"
+            "atexit.register(print, 'mine')\n"
+            "threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()\n",
+            preload="logging,multiprocessing.util",
+        )
+        told = seen.stdout.decode().split()
+        self.assertEqual(told[:2], ["thread", "mine"])
+        self.assertEqual(told[2], "finalized")
+        self.assertIn("flushed", told[3:])
+
+    def test_what_the_program_never_used_is_not_run(self):
+        seen = self.completes(
+            "import atexit, multiprocessing.util as u\natexit.register(print, 'mine')\n"
+            "u._run_finalizers = lambda *a: print('needless')",
+            preload="multiprocessing.util",
+        )
+        self.assertEqual(seen.stdout, b"mine\n")
+
+
 class Rehearsals(ProgramCase):
     def test_rehearsals_leave_no_trace(self):
         seen = self.completes(

@@ -147,7 +147,7 @@ pub(crate) fn rlimit_data(slot: &Slot, limits: &Limits) -> u64 {
 }
 
 /// Private data of a zygote with the full preload, rounded up. Source: `VmData` of such a zygote.
-const PRELOAD_DATA_BYTES: u64 = 512 << 20;
+const PRELOAD_DATA_BYTES: u64 = 640 << 20;
 
 struct Pipes {
     stdin: (OwnedFd, OwnedFd),

@@ -24,12 +24,14 @@ pub(crate) struct Run {
 
 #[cfg(test)]
 impl Run {
-    const EMPTY: Self = Self {
-        start: 0,
-        end: 0,
-        executable: false,
-        data: false,
-    };
+    pub(crate) const fn new(start: usize, end: usize) -> Self {
+        Self {
+            start,
+            end,
+            executable: false,
+            data: false,
+        }
+    }
 }
 
 /// One entry of `smaps`.
@@ -158,7 +160,7 @@ mod tests {
     use super::*;
 
     fn chosen(smaps: &str, pinned: &[usize]) -> Vec<(usize, usize, bool)> {
-        let mut runs = [Run::EMPTY; 16];
+        let mut runs = [Run::new(0, 0); 16];
         let count = choose(smaps.as_bytes(), pinned, &mut runs).unwrap_or(0);
         runs[..count]
             .iter()

@@ -7,6 +7,9 @@
 //! Between the copy and the last mapping nothing but this file runs: no allocation, no libc, state
 //! on the stack, in registers and in the scratch area, none of which is replaced. Everything is
 //! copied and compared before anything is mapped.
+//!
+//! The file has no holes. A child that reads one would fill it for good: with memory that is
+//! charged to its slot and outlives it, and in a way that a sibling could measure.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -17,8 +20,8 @@ use sandbox::sys::{self, fd, process};
 use crate::mappings::{self, Run};
 use crate::raw;
 
-const PAGE: usize = 4096;
-const WINDOW: usize = 1 << 20;
+/// What is looked at at once, and the least memory of zeroes that is left out of the file.
+const WINDOW: usize = 256 << 10;
 /// What is open in a zygote: three streams and the control socket.
 const DESCRIPTORS: i32 = 4;
 /// Status of a zygote whose memory is half replaced.
@@ -39,12 +42,31 @@ fn raw_step<T>(what: &'static str, result: Result<T, i32>) -> Result<T, Refused>
     step(what, result.map_err(io::Error::from_raw_os_error))
 }
 
+/// Memory that is replaced by one mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Piece {
+    start: usize,
+    end: usize,
+    executable: bool,
+    /// Whether it is nothing but zeroes: it becomes fresh memory.
+    is_zero: bool,
+    /// Where its copy lies in the file, if it is not.
+    place: usize,
+}
+
+impl Piece {
+    fn length(&self) -> usize {
+        self.end - self.start
+    }
+}
+
 /// Working memory of a snapshot. Its mapping is shared, so that it is not taken itself.
 struct Scratch {
     smaps: [u8; 16 << 20],
     window: [u8; WINDOW],
     copy: [u8; WINDOW],
     runs: [Run; 4096],
+    pieces: [Piece; 8192],
 }
 
 /// Takes the snapshot. One thread, and no descriptor but 0-3.
@@ -73,14 +95,18 @@ pub(crate) fn take() -> Result<Option<ExactFaults>, Refused> {
     )?;
     // A signal handler of the interpreter would write into memory that is being replaced.
     let signals = step("block signals", process::block_signals())?;
-    let copied = copy(scratch, count, memory.as_raw_fd(), file.as_raw_fd());
-    if copied.is_ok() {
-        replace(&scratch.runs[..count], file.as_raw_fd());
+    let (memory_number, file_number) = (memory.as_raw_fd(), file.as_raw_fd());
+    let copied = copy(scratch, count, memory_number, file_number).and_then(|count| {
+        compare(scratch, count, memory_number, file_number)?;
+        Ok(&scratch.pieces[..count])
+    });
+    if let Ok(pieces) = copied {
+        replace(pieces, file_number);
     }
     let unblocked = process::restore_signals(&signals);
     drop(memory);
-    copied?;
-    if let Err(error) = unblocked.and_then(|()| close_for_good(file)) {
+    let bytes = copied?.iter().filter(|p| !p.is_zero).map(Piece::length);
+    if let Err(error) = unblocked.and_then(|()| close_for_good(file, bytes.sum())) {
         let words = format!("hognose: the snapshot cannot be sealed: {error}\n");
         raw::abandon(words.as_bytes(), FAILED);
     }
@@ -107,7 +133,7 @@ fn read_smaps(buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-/// A memory file as long as all runs together.
+/// A memory file as long as all runs together, which is more than will be needed.
 fn memory_for(runs: &[Run]) -> io::Result<OwnedFd> {
     let bytes = runs.iter().map(|run| run.end - run.start).sum::<usize>() as u64;
     let (most, _) = process::limits_of(libc::RLIMIT_FSIZE)?;
@@ -122,37 +148,85 @@ fn memory_for(runs: &[Run]) -> io::Result<OwnedFd> {
 
 /// Whether the kernel would map this file as the snapshot needs it.
 fn probe(file: BorrowedFd<'_>) -> io::Result<()> {
-    let address = map(None, PAGE, true, file.as_raw_fd(), 0);
+    let address = map(0, WINDOW, true, Some((file.as_raw_fd(), 0)));
     let address = address.map_err(io::Error::from_raw_os_error)?;
-    // SAFETY: the page was just mapped and nobody uses it.
-    let unmapped = unsafe { raw::call(libc::SYS_munmap, [address, PAGE, 0, 0, 0, 0]) };
+    // SAFETY: this was just mapped and nobody uses it.
+    let unmapped = unsafe { raw::call(libc::SYS_munmap, [address, WINDOW, 0, 0, 0, 0]) };
     unmapped.map(drop).map_err(io::Error::from_raw_os_error)
 }
 
-/// Copies every run into the file, leaving pages of zeroes out, and compares. Reads through
-/// `/proc/self/mem`, where a page without content is an error and no signal.
-fn copy(scratch: &mut Scratch, count: usize, memory: i32, file: i32) -> Result<(), Refused> {
+/// Copies every run into the file, leaving windows of zeroes out. Returns how many pieces there are.
+///
+/// Reads through `/proc/self/mem`, where a page without content is an error and no signal.
+fn copy(scratch: &mut Scratch, count: usize, memory: i32, file: i32) -> Result<usize, Refused> {
     let Scratch {
-        window, copy, runs, ..
+        window,
+        runs,
+        pieces,
+        ..
     } = scratch;
-    for is_second_look in [false, true] {
-        let mut offset = 0;
-        for run in &runs[..count] {
-            let mut at = run.start;
-            while at < run.end {
-                let length = WINDOW.min(run.end - at);
-                let window = &mut window[..length];
-                raw_step("read its own memory", read_whole(memory, window, at))?;
-                if is_second_look {
-                    let copy = &mut copy[..length];
-                    raw_step("read the copy", read_whole(file, copy, offset))?;
-                    raw_step("find the copy equal", same(window, copy))?;
-                } else {
-                    raw_step("write the copy", write_pages(file, window, offset))?;
-                }
-                at += length;
-                offset += length;
+    let (mut found, mut place) = (0, 0);
+    for run in &runs[..count] {
+        let mut at = run.start;
+        while at < run.end {
+            let window = &mut window[..WINDOW.min(run.end - at)];
+            raw_step("read its own memory", read_whole(memory, window, at))?;
+            let piece = Piece {
+                start: at,
+                end: at + window.len(),
+                executable: run.executable,
+                is_zero: is_zero(window),
+                place,
+            };
+            if !piece.is_zero {
+                raw_step("write the copy", write_whole(file, window, place))?;
+                place += window.len();
             }
+            found = raw_step("count the pieces", add(pieces, found, piece))?;
+            at = piece.end;
+        }
+    }
+    Ok(found)
+}
+
+/// Appends a piece to the last one if it continues it, else as a new one.
+fn add(pieces: &mut [Piece], count: usize, piece: Piece) -> Result<usize, i32> {
+    if let Some(last) = pieces[..count].last_mut()
+        && last.end == piece.start
+        && (last.executable, last.is_zero) == (piece.executable, piece.is_zero)
+    {
+        last.end = piece.end;
+        return Ok(count);
+    }
+    *pieces.get_mut(count).ok_or(libc::E2BIG)? = piece;
+    Ok(count + 1)
+}
+
+/// Looks whether every piece is what was copied: nothing may have been written meanwhile.
+fn compare(scratch: &mut Scratch, count: usize, memory: i32, file: i32) -> Result<(), Refused> {
+    let Scratch {
+        window,
+        copy,
+        pieces,
+        ..
+    } = scratch;
+    for piece in &pieces[..count] {
+        let mut done = 0;
+        while done < piece.length() {
+            let length = WINDOW.min(piece.length() - done);
+            let (window, copy) = (&mut window[..length], &mut copy[..length]);
+            let read = read_whole(memory, window, piece.start + done);
+            raw_step("read its own memory", read)?;
+            let is_same = if piece.is_zero {
+                is_zero(window)
+            } else {
+                let read = read_whole(file, copy, piece.place + done);
+                raw_step("read the copy", read)?;
+                window == copy
+            };
+            let same = if is_same { Ok(()) } else { Err(libc::EAGAIN) };
+            raw_step("find the copy equal", same)?;
+            done += length;
         }
     }
     Ok(())
@@ -169,82 +243,69 @@ fn read_whole(file: i32, buffer: &mut [u8], offset: usize) -> Result<(), i32> {
     Ok(())
 }
 
-fn same(one: &[u8], other: &[u8]) -> Result<(), i32> {
-    if one == other {
-        Ok(())
-    } else {
-        Err(libc::EAGAIN)
-    }
-}
-
-/// Writes the pages that are not all zeroes, neighbours together.
-fn write_pages(file: i32, window: &[u8], offset: usize) -> Result<(), i32> {
-    let mut begin = 0;
-    while begin < window.len() {
-        let is_empty = is_zero(&window[begin..begin + PAGE]);
-        let mut end = begin + PAGE;
-        while end < window.len() && is_zero(&window[end..end + PAGE]) == is_empty {
-            end += PAGE;
+fn write_whole(file: i32, bytes: &[u8], offset: usize) -> Result<(), i32> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match raw::write_at(file, &bytes[done..], offset + done)? {
+            0 => return Err(libc::EIO),
+            count => done += count,
         }
-        let mut done = if is_empty { end } else { begin };
-        while done < end {
-            match raw::write_at(file, &window[done..end], offset + done)? {
-                0 => return Err(libc::EIO),
-                count => done += count,
-            }
-        }
-        begin = end;
     }
     Ok(())
 }
 
-fn is_zero(page: &[u8]) -> bool {
-    let (words, rest) = page.as_chunks::<8>();
-    words.iter().all(|word| u64::from_ne_bytes(*word) == 0) && rest.is_empty()
+/// Whether there is nothing but zeroes; lengths are whole pages.
+fn is_zero(bytes: &[u8]) -> bool {
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().all(|word| u64::from_ne_bytes(*word) == 0)
 }
 
-/// Maps every run over itself. There is no way back from the first one.
-fn replace(runs: &[Run], file: i32) {
-    let mut offset = 0;
-    for run in runs {
-        let length = run.end - run.start;
-        if map(Some(run.start), length, run.executable, file, offset) != Ok(run.start) {
+/// Maps every piece over itself. There is no way back from the first one.
+fn replace(pieces: &[Piece], file: i32) {
+    for piece in pieces {
+        let source = (!piece.is_zero).then_some((file, piece.place));
+        if map(piece.start, piece.length(), piece.executable, source) != Ok(piece.start) {
             raw::abandon(b"hognose: the snapshot cannot be mapped\n", FAILED);
         }
-        offset += length;
     }
 }
 
-/// Maps a part of the file privately, readable and writable.
-fn map(
-    place: Option<usize>,
-    length: usize,
-    executable: bool,
-    file: i32,
-    offset: usize,
-) -> raw::Answer {
-    let fixed = if place.is_some() { libc::MAP_FIXED } else { 0 };
+/// Maps a part of a file, or zeroes, privately, readable and writable; at `place` if it is not 0.
+fn map(place: usize, length: usize, executable: bool, source: Option<(i32, usize)>) -> raw::Answer {
+    let fixed = if place == 0 { 0 } else { libc::MAP_FIXED };
     let execution = if executable { libc::PROT_EXEC } else { 0 };
     let bits = |bits: i32| usize::try_from(bits).map_err(|_| libc::EINVAL);
+    let (kind, file, offset) = match source {
+        Some((file, offset)) => (0, bits(file)?, offset),
+        // mmap(2) wants -1 for the descriptor.
+        None => (libc::MAP_ANONYMOUS, usize::MAX, 0),
+    };
     let arguments = [
-        place.unwrap_or(0),
+        place,
         length,
         bits(libc::PROT_READ | libc::PROT_WRITE | execution)?,
-        bits(libc::MAP_PRIVATE | fixed)?,
-        bits(file)?,
+        bits(libc::MAP_PRIVATE | fixed | kind)?,
+        file,
         offset,
     ];
-    // SAFETY: without a place the kernel chooses free memory. With one, the file has there the very
-    // bytes that are replaced: `copy` has compared them, and nothing has run since that writes to
-    // memory outside of the stack.
+    // SAFETY: without a place the kernel chooses free memory. With one, the very bytes that are
+    // replaced come there: `compare` has looked, and nothing has run since that writes to memory
+    // outside of the stack.
     unsafe { raw::call(libc::SYS_mmap, arguments) }
 }
 
-/// Seals the file, sees that the seals hold, closes it, and sees that nothing else is open.
+/// Cuts the file to what was used, seals it, sees that the seals hold and that it has no holes,
+/// closes it, and sees that nothing else is open.
 ///
 /// A child that could write to it would rewrite every later sibling.
-fn close_for_good(file: OwnedFd) -> io::Result<()> {
+fn close_for_good(file: OwnedFd, bytes: usize) -> io::Result<()> {
+    fd::set_length(file.as_fd(), bytes as u64)?;
     fd::seal(file.as_fd())?;
+    let state = fd::stat(file.as_fd())?;
+    // Source: stat(2), blocks of 512 bytes.
+    if state.st_blocks * 512 < state.st_size {
+        return Err(io::Error::other("the file has holes"));
+    }
     if fd::seals_of(file.as_fd())? & fd::ALL_SEALS != fd::ALL_SEALS {
         return Err(io::Error::other("a seal is missing"));
     }
@@ -278,27 +339,46 @@ fn close_for_good(file: OwnedFd) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const PAGE: usize = 4096;
+
     #[test]
-    fn pages_of_zeroes_stay_holes_and_all_others_are_copied() {
+    fn windows_of_zeroes_become_fresh_memory_and_the_file_has_no_holes() {
         let file = fd::memory_file().unwrap();
-        fd::set_length(file.as_fd(), 16 * PAGE as u64).unwrap();
-        let mut window = vec![0_u8; 8 * PAGE];
-        for page in [1, 2, 6] {
-            window[page * PAGE + 17] = 1;
-        }
-        write_pages(file.as_raw_fd(), &window, 4 * PAGE).unwrap();
-        let mut back = vec![9_u8; 8 * PAGE];
-        read_whole(file.as_raw_fd(), &mut back, 4 * PAGE).unwrap();
-        assert!(window == back);
-        let blocks = fd::stat(file.as_fd()).unwrap().st_blocks;
-        assert_eq!(blocks * 512, 3 * i64::try_from(PAGE).unwrap());
+        let mut scratch = SharedMemory::<Scratch>::new().unwrap();
+        // SAFETY: as in `take`.
+        let scratch = unsafe { scratch.get_mut() };
+        // Zeroes, a window with one byte, zeroes twice, and a last window that is shorter.
+        let content = fd::memory_file().unwrap();
+        let end = 4 * WINDOW + PAGE;
+        fd::set_length(content.as_fd(), end as u64).unwrap();
+        write_whole(content.as_raw_fd(), b"x", WINDOW + 17).unwrap();
+        write_whole(content.as_raw_fd(), b"x", 4 * WINDOW).unwrap();
+        scratch.runs[0] = Run::new(0, end);
+        let numbers = (content.as_raw_fd(), file.as_raw_fd());
+        let count = copy(scratch, 1, numbers.0, numbers.1).unwrap();
+        let found: Vec<_> = scratch.pieces[..count]
+            .iter()
+            .map(|piece| (piece.start, piece.end, piece.is_zero, piece.place))
+            .collect();
+        let expected = [
+            (0, WINDOW, true, 0),
+            (WINDOW, 2 * WINDOW, false, 0),
+            (2 * WINDOW, 4 * WINDOW, true, WINDOW),
+            (4 * WINDOW, end, false, WINDOW),
+        ];
+        assert_eq!(found, expected);
+        let state = fd::stat(file.as_fd()).unwrap();
+        assert_eq!(state.st_blocks * 512, state.st_size);
+        compare(scratch, count, numbers.0, numbers.1).unwrap();
+        write_whole(content.as_raw_fd(), b"y", 3 * WINDOW).unwrap();
+        assert!(compare(scratch, count, numbers.0, numbers.1).is_err());
     }
 
     #[test]
     fn a_sealed_file_is_mapped_privately_but_never_written_or_shared() {
         let file = fd::memory_file().unwrap();
         fd::set_length(file.as_fd(), PAGE as u64).unwrap();
-        let address = map(None, PAGE, false, file.as_raw_fd(), 0).unwrap();
+        let address = map(0, PAGE, false, Some((file.as_raw_fd(), 0))).unwrap();
         fd::seal(file.as_fd()).unwrap();
         let refused = fd::write_at_start(file.as_fd(), b"x").unwrap_err();
         assert_eq!(sys::errno_of(&refused), libc::EPERM);
