@@ -17,36 +17,50 @@ import failures
 import layout
 import program
 
+_READ_BYTES = 64 * 1024
 _COUNTS, _ARGUMENT, _FILE = struct.Struct("<III"), struct.Struct("<I"), struct.Struct("<IQ")
 
 
 def read_request(descriptor: int) -> tuple:
-    """Reads the request to its end and closes `descriptor`.
+    """Reads the request and closes `descriptor`; its writer may keep it open.
 
     Shape: see `encode_request` in crates/wire. Returns the source as bytes, the arguments, and a
     list of `(name, bytes)`.
     """
-    with open(descriptor, "rb", buffering=0) as pipe:
-        content = pipe.readall()
-    source_bytes, arg_count, file_count = _COUNTS.unpack_from(content)
-    position, args, files = _COUNTS.size, [], []
+    pipe = _Pipe(descriptor)
+    source_bytes, arg_count, file_count = _COUNTS.unpack(pipe.take(_COUNTS.size))
+    args = []
     for _ in range(arg_count):
-        (length,) = _ARGUMENT.unpack_from(content, position)
-        position += _ARGUMENT.size + length
-        args.append(content[position - length : position].decode())
+        (length,) = _ARGUMENT.unpack(pipe.take(_ARGUMENT.size))
+        args.append(pipe.take(length).decode())
+    heads = []
     for _ in range(file_count):
-        length, size = _FILE.unpack_from(content, position)
-        position += _FILE.size + length
-        files.append((content[position - length : position].decode(), size))
-    source = content[position : position + source_bytes]
-    position += source_bytes
-    contents = memoryview(content)
-    for index, (name, size) in enumerate(files):
-        files[index] = (name, contents[position : position + size])
-        position += size
-    if position != len(content):
-        raise ValueError("the request is shorter or longer than it says")
+        length, size = _FILE.unpack(pipe.take(_FILE.size))
+        heads.append((pipe.take(length).decode(), size))
+    source = pipe.take(source_bytes)
+    files = [(name, pipe.take(size)) for name, size in heads]
+    os.close(descriptor)
     return source, args, files
+
+
+class _Pipe:
+    """The bytes of a pipe in pieces of the wanted size."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._ahead = b""
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes. Errors: `EOFError` when there are fewer."""
+        pieces, missing = [], size - len(self._ahead)
+        while missing > 0:
+            pieces.append(os.read(self._descriptor, max(missing, _READ_BYTES)))
+            if not pieces[-1]:
+                raise EOFError("the request is shorter than it says")
+            missing -= len(pieces[-1])
+        content = b"".join((self._ahead, *pieces))
+        self._ahead = content[size:]
+        return content[:size]
 
 
 def write_workdir(source: bytes, files: list) -> None:

@@ -73,8 +73,6 @@ struct Inner {
     pools: Arc<Pools>,
     _keeper: Keeper,
     permits: Semaphore,
-    /// Preload of every execution, where the operator has chosen one.
-    preload: Option<usize>,
     store: Arc<Store>,
 }
 
@@ -99,7 +97,6 @@ impl Engine {
                 _keeper: Keeper::start(&pools),
                 pools,
                 permits: Semaphore::new(config.slots),
-                preload: started.preload,
                 store: Arc::new(started.store),
                 config,
             }),
@@ -262,11 +259,9 @@ impl Inner {
                 })));
             }
         };
-        let preload = self
-            .preload
-            .unwrap_or_else(|| preload::choose(self.pools.preloads(), &request.imports));
-        let Child { slot, ready } = match self.pools.lease(preload, &limits).await {
-            Ok(child) => child,
+        let preload = preload::choose(self.pools.preloads(), &request.imports);
+        let (Child { slot, ready }, running) = match self.pools.lease(preload, &limits).await {
+            Ok(leased) => leased,
             Err(error) => return drop(started.send(Err(error))),
         };
         let start = asked.elapsed();
@@ -288,7 +283,7 @@ impl Inner {
         };
         // The caller has the answer before its sandbox is swept.
         let _ = events.send(last).await;
-        drop(events);
+        drop((events, running));
         remains.gone().await;
         if broken {
             self.pools.retire(slot).await;
@@ -321,7 +316,7 @@ impl Inner {
             oom_kills: observed.counters.oom_kills,
             refused_forks: observed.counters.refused_forks,
             cpu_used_up: observed.usage.cpu >= limits.cpu,
-            workdir_full: collect::is_full(folder),
+            workdir_full: !observed.says_completed() && collect::is_full(folder),
             exit: observed.exit,
             report: observed.report,
         });

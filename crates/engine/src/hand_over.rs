@@ -16,13 +16,17 @@ use crate::slot::Slot;
 /// Input files up to this size travel with the request in one write.
 const SMALL: usize = 16 * 1024;
 
-/// What is still being written. Dropping it stops the writing.
+/// What is still being written, and the request's pipe. Dropping it stops the writing.
 #[derive(Debug, Default)]
-pub(crate) struct HandedOver(Vec<JoinHandle<()>>);
+pub(crate) struct HandedOver {
+    writers: Vec<JoinHandle<()>>,
+    /// Kept open: the child knows where its request ends, and closing would delay its start.
+    written: Option<pipe::Sender>,
+}
 
 impl Drop for HandedOver {
     fn drop(&mut self) {
-        for writer in &self.0 {
+        for writer in &self.writers {
             writer.abort();
         }
     }
@@ -38,31 +42,42 @@ pub(crate) fn hand_over(
     limits: &Limits,
 ) -> HandedOver {
     let mut handed = HandedOver::default();
-    handed
-        .0
-        .extend(write(requests, lease_parts(request, slot, limits)));
-    if let Some(input) = &request.stdin {
-        handed.0.extend(write(stdin, vec![input.clone()]));
+    // First, because the child starts with the last byte of its request.
+    match &request.stdin {
+        None => drop(stdin),
+        Some(input) => match write(stdin, vec![input.clone()]) {
+            Written::Whole(_) => {}
+            Written::Later(writer) => handed.writers.push(writer),
+        },
+    }
+    match write(requests, lease_parts(request, slot, limits)) {
+        Written::Whole(pipe) => handed.written = Some(pipe),
+        Written::Later(writer) => handed.writers.push(writer),
     }
     handed
 }
 
-/// Writes everything and closes the pipe; what does not fit at once is left to a task.
-///
-/// A reader that is gone is its own affair.
-fn write(mut pipe: pipe::Sender, mut parts: Vec<Bytes>) -> Option<JoinHandle<()>> {
+/// Where a write has got to.
+enum Written {
+    /// All of it, or the reader is gone, which is its own affair.
+    Whole(pipe::Sender),
+    /// What did not fit at once is left to a task, which then closes the pipe.
+    Later(JoinHandle<()>),
+}
+
+fn write(mut pipe: pipe::Sender, mut parts: Vec<Bytes>) -> Written {
     while let Some(part) = parts.first_mut() {
         match pipe.try_write(part) {
             Ok(count) if count == part.len() => drop(parts.remove(0)),
             Ok(count) => drop(part.split_to(count)),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(_) => return None,
+            Err(_) => return Written::Whole(pipe),
         }
     }
     if parts.is_empty() {
-        return None;
+        return Written::Whole(pipe);
     }
-    Some(tokio::spawn(async move {
+    Written::Later(tokio::spawn(async move {
         for part in parts {
             if pipe.write_all(&part).await.is_err() {
                 return;

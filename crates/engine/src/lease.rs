@@ -48,6 +48,8 @@ pub(crate) struct Ready {
     pub(crate) output: OwnedFd,
     /// Size of that folder while it is empty.
     pub(crate) empty_size: i64,
+    /// Keeps the child's mounts until its end has been seen.
+    pub(crate) mounts: Mounts,
     /// Opens a true report.
     pub(crate) nonce: [u8; 32],
 }
@@ -105,7 +107,7 @@ pub(crate) async fn ready(
         .into_ours()
         .map_err(|error| host("watch the child's pipes", &error))?;
     let child = Watched::new(child).map_err(|error| host("watch the child", &error))?;
-    let output = confined(status).await?;
+    let (output, mounts) = confined(status).await?;
     let empty_size = fd::stat(output.as_fd())
         .map_err(|error| host("look at the output folder", &error))?
         .st_size;
@@ -122,6 +124,7 @@ pub(crate) async fn ready(
         request: ours.4,
         output,
         empty_size,
+        mounts: Mounts(Some(mounts)),
         nonce,
     })
 }
@@ -205,8 +208,30 @@ fn random_nonce() -> io::Result<[u8; 32]> {
     Ok(nonce)
 }
 
-/// Waits until the child says that every step is done; returns its output folder.
-async fn confined(status: OwnedFd) -> Result<OwnedFd, ExecutionError> {
+/// A child's mount namespace. Dropping it takes the mounts down, on a thread that may wait.
+#[derive(Debug, Default)]
+pub(crate) struct Mounts(Option<OwnedFd>);
+
+impl Mounts {
+    /// Takes them down; returns when they are gone.
+    pub(crate) async fn gone(mut self) {
+        let namespace = self.0.take();
+        let _ = tokio::task::spawn_blocking(move || drop(namespace)).await;
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        if let (Some(namespace), Ok(runtime)) =
+            (self.0.take(), tokio::runtime::Handle::try_current())
+        {
+            runtime.spawn_blocking(move || drop(namespace));
+        }
+    }
+}
+
+/// Waits until the child says that every step is done; returns its output folder and its mounts.
+async fn confined(status: OwnedFd) -> Result<(OwnedFd, OwnedFd), ExecutionError> {
     let failed = |step: u32, reason: String| ExecutionError::Confine {
         step: step::name(step).into(),
         reason,
@@ -215,7 +240,7 @@ async fn confined(status: OwnedFd) -> Result<OwnedFd, ExecutionError> {
         .map_err(|error| host("watch the child's status", &error))?;
     let status = watch(status, Interest::READABLE)
         .map_err(|error| host("watch the child's status", &error))?;
-    let mut output = None;
+    let mut came = None;
     let waiting = async {
         loop {
             let (told, mut received) = message(&status).await?;
@@ -225,11 +250,11 @@ async fn confined(status: OwnedFd) -> Result<OwnedFd, ExecutionError> {
                     io::Error::from_raw_os_error(told.errno).to_string(),
                 ));
             }
-            if let Ok(folder) = received.take() {
-                output = Some(folder);
+            if let (Ok(folder), Ok(mounts)) = (received.take(), received.take()) {
+                came = Some((folder, mounts));
             }
             if told.step == step::READY {
-                return output
+                return came
                     .take()
                     .ok_or_else(|| failed(step::READY, "no output folder came along".into()));
             }

@@ -19,7 +19,7 @@ use self::demand::Demand;
 use crate::error::ExecutionError;
 use crate::lease::{self, Ready};
 use crate::limits::{LimitPolicy, Limits};
-use crate::metrics::{ForkKind, Gauge, PoolMetrics, PoolStatus};
+use crate::metrics::{ForkKind, Gauge, GaugeGuard, PoolMetrics, PoolStatus};
 use crate::preload::Preload;
 use crate::slot::Slot;
 use crate::spawner::{Spawner, host};
@@ -31,6 +31,8 @@ pub(crate) use self::keeper::Keeper;
 const MOST_FORKS: u64 = 50_000;
 /// Age at which a zygote is replaced.
 const MOST_AGE: Duration = Duration::from_secs(3600);
+/// Children that wait in a pool before it is refilled even while executions run.
+const LOW_STOCK: usize = 2;
 /// What a child is taken to hold until one was measured.
 const GUESSED_CHILD_BYTES: u64 = 1 << 20;
 
@@ -60,6 +62,21 @@ pub(crate) struct Pools {
     free: Mutex<Vec<Slot>>,
     settings: PoolSettings,
     wake: Arc<Notify>,
+    /// Executions that have a child and no answer yet.
+    running: Gauge,
+}
+
+/// Counts an execution among those that run, and wakes the keeper at its end.
+#[derive(Debug)]
+pub(crate) struct Running<'a> {
+    _gauge: GaugeGuard<'a>,
+    wake: &'a Notify,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
 }
 
 #[derive(Debug)]
@@ -115,6 +132,7 @@ impl Pools {
             free: Mutex::default(),
             settings,
             wake: Arc::default(),
+            running: Gauge::default(),
         })
     }
 
@@ -131,7 +149,17 @@ impl Pools {
         &self,
         index: usize,
         limits: &Limits,
-    ) -> Result<Child, ExecutionError> {
+    ) -> Result<(Child, Running<'_>), ExecutionError> {
+        let running = Running {
+            _gauge: self.running.up(),
+            wake: &self.wake,
+        };
+        self.child(index, limits)
+            .await
+            .map(|child| (child, running))
+    }
+
+    async fn child(&self, index: usize, limits: &Limits) -> Result<Child, ExecutionError> {
         let pool = &self.pools[index];
         pool.note_lease();
         let waited = if self.fits(limits) {
@@ -139,7 +167,9 @@ impl Pools {
         } else {
             None
         };
-        self.wake.notify_one();
+        if pool.waiting() < self.running.read().max(LOW_STOCK) {
+            self.wake.notify_one();
+        }
         if let Some(mut child) = waited {
             if let Err(error) = child.slot.lease(limits) {
                 self.discard(child).await;
@@ -190,6 +220,7 @@ impl Pools {
         };
         match made {
             Ok(ready) => {
+                slot.begin();
                 let child = Child { slot, ready };
                 if let Some(bytes) = child.slot.memory_bytes() {
                     self.pools[index]
@@ -417,6 +448,7 @@ impl Ready {
         self.lifeline.cut();
         self.child.ended().await?;
         self.init.ended().await?;
+        self.mounts.gone().await;
         Ok(())
     }
 

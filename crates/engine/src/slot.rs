@@ -124,18 +124,21 @@ impl Slot {
         self.write(CgroupFile::SwapLimit, if is_v2 { 0 } else { bytes })
     }
 
-    /// Puts the limits of a lease in force and remembers the counters: what happens from here on
-    /// is the program's.
+    /// Puts the limits of a lease in force.
     pub(crate) fn lease(&mut self, limits: &Limits) -> io::Result<()> {
-        if self.armed != Some((limits.memory_bytes, limits.processes)) {
-            self.arm(limits)?;
+        if self.armed == Some((limits.memory_bytes, limits.processes)) {
+            return Ok(());
         }
+        self.arm(limits)
+    }
+
+    /// Remembers the counters, once its child waits: what happens from here on is the program's.
+    pub(crate) fn begin(&mut self) {
         self.base = Counters::default();
         self.base = Counters {
             memory_peak_bytes: 0,
             ..self.counters()
         };
-        Ok(())
     }
 
     /// Makes its tree give way to every other on the host for the rest of this execution.
@@ -149,7 +152,7 @@ impl Slot {
         self.gives_way.load(Ordering::Relaxed)
     }
 
-    /// What has happened since `lease`.
+    /// What has happened since `begin`.
     pub(crate) fn counters(&self) -> Counters {
         Counters {
             cpu: self.cpu(),
@@ -161,7 +164,7 @@ impl Slot {
         }
     }
 
-    /// CPU time of the tree since `lease`.
+    /// CPU time of the tree since `begin`.
     pub(crate) fn cpu(&self) -> Duration {
         let text = self.read(CgroupFile::CpuUsage);
         let used = match text.trim().parse() {

@@ -78,8 +78,6 @@ pub(crate) struct Started {
     pub(crate) block: Block,
     pub(crate) spawner: Spawner,
     pub(crate) preloads: Vec<Preload>,
-    /// The one every execution gets, if the operator has chosen.
-    pub(crate) preload: Option<usize>,
     pub(crate) store: Store,
 }
 
@@ -106,11 +104,11 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let embedded =
         preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
     let modules = config.environment.modules();
-    let preloads = preload::available(embedded, |module| modules.contains(module));
-    let chosen = config.preload.as_deref();
-    let preload = chosen
-        .map(|name| position_of(&preloads, name))
-        .transpose()?;
+    let mut preloads = preload::available(embedded, |module| modules.contains(module));
+    if let Some(name) = config.preload.as_deref() {
+        let chosen = position_of(&preloads, name)?;
+        preloads = vec![preloads.swap_remove(chosen)];
+    }
     let plan = spawner_plan(
         config,
         &found,
@@ -130,7 +128,6 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
         block,
         spawner,
         preloads,
-        preload,
         store,
     })
 }

@@ -42,20 +42,22 @@ impl Flood {
 }
 
 /// Reads one output stream to its end; passes on what comes before the cap.
+///
+/// The pipe comes back, to be closed when nobody waits for it.
 pub(crate) async fn read_output(
     mut pipe: pipe::Receiver,
     stream: Stream,
     cap_bytes: u64,
     flood: &Flood,
     events: &mpsc::Sender<Event>,
-) -> Capture {
+) -> (Capture, pipe::Receiver) {
     let mut capture = Capture::new(cap_bytes);
     let mut buffer = BytesMut::new();
     let mut room = SMALL_READ;
     loop {
         buffer.reserve(room);
         let Ok(count @ 1..) = pipe.read_buf(&mut buffer).await else {
-            return capture;
+            return (capture, pipe);
         };
         if count >= room {
             room = LARGE_READ;
@@ -72,15 +74,15 @@ pub(crate) async fn read_output(
     }
 }
 
-/// Reads the report pipe to its end.
-pub(crate) async fn read_report(mut pipe: pipe::Receiver) -> ReportDecoder {
+/// Reads the report pipe to its end; the pipe comes back as above.
+pub(crate) async fn read_report(mut pipe: pipe::Receiver) -> (ReportDecoder, pipe::Receiver) {
     let mut decoder = ReportDecoder::new();
     let mut buffer = BytesMut::new();
     loop {
         buffer.clear();
         buffer.reserve(SMALL_READ);
         let Ok(1..) = pipe.read_buf(&mut buffer).await else {
-            return decoder;
+            return (decoder, pipe);
         };
         decoder.push(&buffer);
     }

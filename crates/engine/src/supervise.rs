@@ -6,13 +6,16 @@
 use std::time::{Duration, Instant};
 
 use sandbox::sys::process::Reaped;
+use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
+
+use wire::report::ReportFrame;
 
 use crate::capture::Capture;
 use crate::error::ExecutionError;
 use crate::execution::{Event, Stream};
-use crate::hand_over::hand_over;
-use crate::lease::{Lifeline, Ready};
+use crate::hand_over::{HandedOver, hand_over};
+use crate::lease::{Lifeline, Mounts, Ready};
 use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
 use crate::process::Watched;
@@ -49,6 +52,11 @@ pub(crate) struct Observed {
 }
 
 impl Observed {
+    /// Whether the report claims that the program completed.
+    pub(crate) fn says_completed(&self) -> bool {
+        matches!(self.report, Some(ReportFrame::Completed { .. }))
+    }
+
     /// Whether the kernel killed a process of it for memory although it was far from its own
     /// limit. A charge that fails at that limit leaves a peak just below it.
     pub(crate) fn is_victim_of_the_host(&self, limits: &Limits) -> bool {
@@ -58,17 +66,25 @@ impl Observed {
     }
 }
 
-/// The empty namespace of an execution that ended: its init, which has been told to leave.
+/// What is left of an execution whose processes are gone: nothing that an answer depends on.
 #[derive(Debug, Default)]
-pub(crate) struct Remains(Option<Watched>);
+pub(crate) struct Remains {
+    init: Option<(Watched, Lifeline)>,
+    mounts: Mounts,
+    pipes: Vec<pipe::Receiver>,
+    handed: HandedOver,
+}
 
 impl Remains {
     /// Waits until nothing at all is left.
     pub(crate) async fn gone(self) {
-        if let Some(init) = self.0 {
+        drop((self.pipes, self.handed));
+        if let Some((init, mut lifeline)) = self.init {
+            lifeline.cut();
             // It can only fail to be reaped if somebody else has reaped it.
             let _ = init.ended().await;
         }
+        self.mounts.gone().await;
     }
 }
 
@@ -96,6 +112,7 @@ pub(crate) async fn supervise(
         request: requests,
         output,
         empty_size,
+        mounts,
         nonce,
     } = ready;
     let flood = Flood::new(limits.output_hard_bytes);
@@ -152,12 +169,17 @@ pub(crate) async fn supervise(
             });
         }
     }
-    let remains = bury(slot, init, lifeline).await?;
-    drop(handed);
+    let init = bury(slot, init, lifeline).await?;
     // Every writer is gone, so what is left in the pipes is all there will ever be.
-    let (stdout, stderr, decoder) = match read {
+    let (stdout, stderr, report) = match read {
         Some(read) => read,
         None => reading.await,
+    };
+    let remains = Remains {
+        init,
+        mounts,
+        pipes: vec![stdout.1, stderr.1, report.1],
+        handed,
     };
     let counters = slot.counters();
     Ok(Observed {
@@ -166,9 +188,9 @@ pub(crate) async fn supervise(
         exit: exit_of(&reaped),
         usage: usage(slot, &counters, &seen, &reaped, wall),
         counters,
-        report: decoder.finish(&nonce).ok(),
-        stdout: Capture::finish(stdout),
-        stderr: Capture::finish(stderr),
+        report: report.0.finish(&nonce).ok(),
+        stdout: Capture::finish(stdout.0),
+        stderr: Capture::finish(stderr.0),
         output,
         empty_size,
         remains,
@@ -178,21 +200,20 @@ pub(crate) async fn supervise(
 /// The first process is gone; what it left behind goes now, and with it every pipe's writer.
 ///
 /// Where the kernel counts no process in the slot's cgroup any more, nothing was left, and nobody
-/// has to wait for the namespace's own end.
+/// has to wait for the namespace's own end: init comes back, to be waited for later.
 async fn bury(
     slot: &Slot,
     init: Watched,
     mut lifeline: Lifeline,
-) -> Result<Remains, ExecutionError> {
-    let is_empty = slot.processes() == Some(0);
-    lifeline.cut();
-    if is_empty {
-        return Ok(Remains(Some(init)));
+) -> Result<Option<(Watched, Lifeline)>, ExecutionError> {
+    if slot.processes() == Some(0) {
+        return Ok(Some((init, lifeline)));
     }
+    lifeline.cut();
     init.ended()
         .await
         .map_err(|error| host("reap the sandbox's init", &error))?;
-    Ok(Remains(None))
+    Ok(None)
 }
 
 fn exit_of(reaped: &Reaped) -> ExitStatus {

@@ -208,7 +208,8 @@ pub struct ForkReply {
     pub snapshot: u32,
 }
 
-/// What a child says about its confinement. With `errno` 0 the output folder comes along.
+/// What a child says about its confinement. With `errno` 0 the output folder and the
+/// mount namespace come along.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ChildStatus {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-use super::{Child, Pool, Pools};
+use super::{Child, LOW_STOCK, Pool, Pools};
 
 /// Children that are being made at once.
 const MAKERS: usize = 2;
@@ -76,11 +76,20 @@ async fn refill(pools: Arc<Pools>, index: usize) {
 
 impl Pools {
     /// The pool that lacks most, in proportion; `None` when all are full.
+    ///
+    /// While executions run, only low stocks are filled up: making a child would take the processor
+    /// from a caller who waits.
     fn neediest(&self) -> Option<usize> {
         let now = Instant::now();
+        let running = self.running.read();
         let lacking = |(index, wanted): (usize, usize)| {
             let pool = &self.pools[index];
             let have = pool.waiting() + pool.making.read();
+            let wanted = if running == 0 {
+                wanted
+            } else {
+                wanted.min(running.max(LOW_STOCK))
+            };
             (pool.may_refill(now) && have < wanted).then(|| (index, have * 1000 / wanted))
         };
         let lacking = self.shares().into_iter().enumerate().filter_map(lacking);

@@ -117,6 +117,7 @@ fn steps(
     }
     let output = at(step::WORKDIR, workdir::mount(request))?;
     at(step::PROC, workdir::mount_proc())?;
+    let mounts = at(step::PROC, workdir::own_mounts())?;
     at(step::SESSION, process::new_session())?;
     at(
         step::IDENTITY,
@@ -136,9 +137,9 @@ fn steps(
     };
     at(
         step::DESCRIPTORS,
-        socket::send(status, told.bytes(), &[output.as_fd()]),
+        socket::send(status, told.bytes(), &[output.as_fd(), mounts.as_fd()]),
     )?;
-    drop(output);
+    drop((output, mounts));
     at(step::DESCRIPTORS, descriptors::arrange(given, status))?;
     at(step::SECCOMP, process::install_filter(&plan.child_filter))?;
     at(step::SELF_TEST, self_test())

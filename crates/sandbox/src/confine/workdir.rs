@@ -71,3 +71,9 @@ pub(super) fn mount_proc() -> io::Result<()> {
         Some(c"hidepid=2,subset=pid"),
     )
 }
+
+/// The mount namespace itself, for the supervisor to hold: taking its mounts down waits for the
+/// whole kernel, which would keep the end of this process from being seen.
+pub(super) fn own_mounts() -> io::Result<OwnedFd> {
+    fd::open_at(None, c"/proc/self/ns/mnt", libc::O_RDONLY, 0)
+}
