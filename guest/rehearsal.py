@@ -48,11 +48,13 @@ def rehearse() -> None:
         _remove(folder)
 
 
+_silent = program.compile_source(_SILENT_SOURCE)
+
+
 def practise() -> None:
     """Runs a program that says nothing, without its file, on the program's own streams."""
     depth = sys.getrecursionlimit()
-    codes = program.compile_source(_SILENT_SOURCE)
-    ending = runner.execute(codes, {"__builtins__": sys.modules["builtins"]}, b"")
+    ending = runner.execute(_silent, {"__builtins__": sys.modules["builtins"]}, b"")
     endings.rehearse()
     for stream in ending.streams:
         stream.flush()
