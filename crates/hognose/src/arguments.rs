@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench::BenchArguments;
+
 /// Runs Python that nobody has read, confined, and says truthfully how it ended.
 #[derive(Debug, Parser)]
 #[command(name = "hognose", version, about, arg_required_else_help = false)]
@@ -20,6 +22,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Say which isolation layers hold here, and how to mend those that do not
     Doctor(DoctorArguments),
+    /// Measure our paths beside plain Python, in one run on this machine
+    Bench(BenchArguments),
     /// List, build or show the environments guests see
     #[command(name = "env")]
     Environment {

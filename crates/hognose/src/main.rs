@@ -3,6 +3,7 @@
 //! A guest's end decides the exit code; a failure of ours is one sentence on standard error and 125.
 
 mod arguments;
+mod bench;
 mod doctor;
 mod environment;
 mod exit;
@@ -60,6 +61,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
             Command::Run(arguments) => run::run(arguments, &sources).await,
             Command::Serve(arguments) => serve::serve(arguments, &sources).await,
             Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
+            Command::Bench(arguments) => bench::bench(arguments, &sources).await,
             Command::Environment { command } => environment::environment(command, &sources).await,
         }
     });

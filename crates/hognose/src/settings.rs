@@ -223,6 +223,17 @@ impl Sources {
             .with_context(|| format!("{origin} is `{text}`; use a level such as `info`, or `off`"))
     }
 
+    /// Every variable that is no setting of ours, for a process with settings of its own.
+    pub(crate) fn foreign(&self) -> Vec<(String, String)> {
+        let foreign = self
+            .variables
+            .iter()
+            .filter(|(name, _)| !name.starts_with("HOGNOSE_"));
+        foreign
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
+    }
+
     /// The program `name` on `PATH`.
     pub(crate) fn program(&self, name: &str) -> Option<PathBuf> {
         let runs = |path: &PathBuf| {

@@ -1,0 +1,2 @@
+import numpy, pandas, matplotlib.pyplot, scipy, sklearn, seaborn
+print(1)
