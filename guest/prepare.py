@@ -7,6 +7,7 @@ program's own source and files.
 
 import builtins
 import contextlib
+import ctypes
 import io
 import os
 import struct
@@ -18,17 +19,33 @@ import layout
 import program
 
 _READ_BYTES = 64 * 1024
+# Where native code puts a request that is nothing but a source of at most this length.
+ROOM = ctypes.create_string_buffer(64 * 1024)
 _COUNTS, _ARGUMENT, _FILE = struct.Struct("<III"), struct.Struct("<I"), struct.Struct("<IQ")
 
 
-def read_request(descriptor: int) -> tuple:
-    """Reads the request and closes `descriptor`; its writer may keep it open.
+def take_request(length: int, descriptor: int) -> bytes:
+    """Takes over what `hognose_await_lease` has read and sets up the program's files and arguments.
+
+    `length` as it returns it. Returns the source.
+    """
+    if length >= 0:
+        source, args = ctypes.string_at(ROOM, length), []
+    else:
+        source, args, files = _read_request(descriptor)
+        _write_workdir(source, files)
+    set_up_interpreter(args)
+    return source
+
+
+def _read_request(descriptor: int) -> tuple:
+    """Reads what follows the counts in `ROOM` and closes `descriptor`; its writer may keep it open.
 
     Shape: see `encode_request` in crates/wire. Returns the source as bytes, the arguments, and a
     list of `(name, bytes)`.
     """
     pipe = _Pipe(descriptor)
-    source_bytes, arg_count, file_count = _COUNTS.unpack(pipe.take(_COUNTS.size))
+    source_bytes, arg_count, file_count = _COUNTS.unpack_from(ROOM)
     args = []
     for _ in range(arg_count):
         (length,) = _ARGUMENT.unpack(pipe.take(_ARGUMENT.size))
@@ -63,7 +80,7 @@ class _Pipe:
         return content[:size]
 
 
-def write_workdir(source: bytes, files: list) -> None:
+def _write_workdir(source: bytes, files: list) -> None:
     """Writes `main.py` and the input files, each under `input/` and beside the program."""
     _write("main.py", source)
     for name, content in files:

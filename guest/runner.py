@@ -71,29 +71,25 @@ def main(native: object, get_ready: object) -> None:
             _exit(LOST_STATUS)  # Nothing true can be told any more.
 
 
-def _await_lease(get_ready: object, await_lease: object, _nothing: None) -> dict:
-    """Does what needs no request, then waits. Returns the program's namespace."""
+def _await_lease(get_ready: object, await_lease: object, _nothing: None) -> tuple:
+    """Does what needs no request, then waits. Returns the program's namespace, and what came."""
     try:
         namespace = get_ready()
     except BaseException as error:
         _refuse("get ready", error)
-    await_lease()
-    return namespace
+    return namespace, await_lease(prepare.ROOM, len(prepare.ROOM))
 
 
-def _run(namespace: dict) -> _Ending:
-    ending = execute_request(namespace, layout.REQUEST_FD)
+def _run(given: tuple) -> _Ending:
+    ending = execute_request(*given)
     _shut_down(ending)
     return ending
 
 
-def execute_request(namespace: dict, descriptor: int) -> _Ending:
-    """Reads the request and runs its program in `namespace`."""
+def execute_request(namespace: dict, length: int) -> _Ending:
+    """Runs the program of the request in `namespace`; `length` as in `prepare.take_request`."""
     try:
-        source, args, files = prepare.read_request(descriptor)
-        prepare.write_workdir(source, files)
-        prepare.set_up_interpreter(args)
-        del files
+        source = prepare.take_request(length, layout.REQUEST_FD)
     except BaseException as error:
         _refuse("start the program", error)
     try:

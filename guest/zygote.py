@@ -137,9 +137,11 @@ def _check_alone() -> None:
 
 def _load_native() -> object:
     native = ctypes.PyDLL(LIBRARY)
-    for name in ("prepare", "fill_holes", "snapshot", "rehearse", "serve", "await_lease"):
+    for name in ("prepare", "fill_holes", "snapshot", "rehearse", "serve"):
         function = getattr(native, "hognose_" + name)
         function.argtypes, function.restype = [], ctypes.c_int
+    native.hognose_await_lease.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
+    native.hognose_await_lease.restype = ctypes.c_int64
     native.hognose_report.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
     native.hognose_report.restype = ctypes.c_int
     return native

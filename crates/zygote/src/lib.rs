@@ -13,6 +13,7 @@
 mod heap;
 mod mappings;
 mod raw;
+mod request;
 mod snapshot;
 
 use std::ffi::{CStr, c_void};
@@ -116,15 +117,29 @@ pub extern "C" fn hognose_serve() -> i32 {
 }
 
 /// Says that this child is ready and waits until it is given away; its last limits are then lowered
-/// and only descriptors 0-4 are open.
+/// and only descriptors 0-4 are open. Then takes the request, if it is nothing but a source.
 ///
-/// Returns 0. Whatever goes wrong ends the process.
+/// Returns the length of the source, which is then in `room` and in `main.py`; descriptor 4 is
+/// closed. Returns -1 when there is more, or no room: the request's three counts are in `room`, and
+/// the rest can be read from descriptor 4. Whatever goes wrong ends the process.
+///
+/// # Safety
+/// `room` points to `size` writable bytes.
 #[unsafe(no_mangle)]
-pub extern "C" fn hognose_await_lease() -> i32 {
+pub unsafe extern "C" fn hognose_await_lease(room: *mut u8, size: usize) -> i64 {
+    // SAFETY: the caller's contract.
+    let room = unsafe { std::slice::from_raw_parts_mut(room, size) };
     if confine::await_lease().is_err() {
         process::exit(FAILED);
     }
-    0
+    match request::take(room) {
+        Ok(Some(length)) => i64::try_from(length).unwrap_or(-1),
+        Ok(None) => -1,
+        Err(error) => {
+            complain("the program cannot be started", Err(error));
+            process::exit(FAILED)
+        }
+    }
 }
 
 /// Writes the one report of this child: nonce, `u32` little-endian length, the JSON.
