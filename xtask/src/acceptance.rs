@@ -1,49 +1,101 @@
-//! The heavy checks: the corpus, kills at random moments, a soak.
+//! The heavy checks: the corpus in every preload, kills at random moments, a soak, a crowd of
+//! abusers, the wall limit.
 
+mod crowd;
 mod orphans;
+mod soak;
 mod tree;
+mod wall;
 
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use self::orphans::Traces;
 use crate::corpus::{self, Pair};
+use crate::escapes::Selection;
 use crate::http::Endpoint;
 use crate::serve::{self, Mode, Server, random};
 use crate::tally::Tally;
 use crate::{escapes, say};
 
 const KILLS_PER_VICTIM: usize = 6;
-const SOAK_EXECUTIONS: usize = 2_000;
 
-/// Everything that takes too long for every commit.
-pub(crate) fn run(root: &Path) -> Result<Tally> {
-    let mut tally = enough_checks(root)?;
-    tally += escapes::run(root)?;
-    tally += kills(root);
-    tally += told("soak", soak(root));
+type Part = (&'static str, fn(&Path) -> Result<Tally>);
+
+/// The parts by their names, in the order in which they run.
+const PARTS: &[Part] = &[
+    ("leftovers", enough_checks),
+    ("escapes", every_escape),
+    ("kills", kills),
+    ("soak", soak),
+    ("crowd", crowd),
+    ("wall", wall),
+];
+
+/// Everything that takes too long for every commit, or one part of it.
+pub(crate) fn run(root: &Path, part: Option<&str>) -> Result<Tally> {
+    let mut tally = Tally::default();
+    let mut ran = 0;
+    for (name, check) in PARTS {
+        if part.is_none_or(|part| part == *name) {
+            say(&format!("== {name}"));
+            tally += check(root)?;
+            ran += 1;
+        }
+    }
+    let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
+    ensure!(ran > 0, "acceptance has no such part, only {names:?}");
     Ok(tally)
 }
 
-/// Kills of every kind of process at random moments, as root and as an ordinary user.
-pub(crate) fn kills(root: &Path) -> Tally {
+fn every_escape(root: &Path) -> Result<Tally> {
+    escapes::run(
+        root,
+        Selection {
+            word: None,
+            minors: escapes::SUPPORTED,
+            each_preload: true,
+        },
+    )
+}
+
+/// Kills of every kind of process at random moments.
+fn kills(root: &Path) -> Result<Tally> {
+    let mut tally = Tally::default();
+    for victim in tree::VICTIMS {
+        for _ in 0..KILLS_PER_VICTIM {
+            tally += in_each_mode(&format!("kill of {victim}"), |mode| {
+                kill_round(root, mode, victim)
+            });
+        }
+    }
+    Ok(tally)
+}
+
+fn soak(root: &Path) -> Result<Tally> {
+    Ok(in_each_mode("soak", |mode| soak::run(root, mode)))
+}
+
+fn crowd(root: &Path) -> Result<Tally> {
+    Ok(in_each_mode("crowd", |mode| crowd::run(root, mode)))
+}
+
+fn wall(root: &Path) -> Result<Tally> {
+    Ok(in_each_mode("wall limit", |mode| wall::run(root, mode)))
+}
+
+/// One check as this user and, when this is root, as an ordinary user too.
+fn in_each_mode(name: &str, check: impl Fn(Mode) -> Result<()>) -> Tally {
     let mut tally = Tally::default();
     for mode in [Mode::Caller, Mode::Ordinary] {
         if let Some(reason) = mode.unavailable() {
-            say(&format!("SKIPPED kills as {}: {reason}", mode.name()));
+            say(&format!("SKIPPED {name} as {}: {reason}", mode.name()));
             tally += Tally::SKIPPED;
-            continue;
-        }
-        for victim in tree::VICTIMS {
-            for _ in 0..KILLS_PER_VICTIM {
-                tally += told(
-                    &format!("kill of {victim} as {}", mode.name()),
-                    kill_round(root, mode, victim),
-                );
-            }
+        } else {
+            tally += told(&format!("{name} as {}", mode.name()), check(mode));
         }
     }
     tally
@@ -86,12 +138,19 @@ fn kill_round(root: &Path, mode: Mode, victim: &str) -> Result<()> {
     let killed = some_victim(&server, victim)?;
     // Without its spawner a server that gave up root cannot start anything; it says so and leaves.
     let server_died = matches!(victim, "server" | "spawner");
+    let mut crashes = 0;
     for client in clients {
         let answer = client
             .join()
             .map_err(|_| anyhow::anyhow!("a client panicked"))?;
-        truthful(answer, server_died).with_context(|| format!("after the kill of {killed}"))?;
+        let crashed =
+            truthful(answer, victim).with_context(|| format!("after the kill of {killed}"))?;
+        crashes += usize::from(crashed);
     }
+    ensure!(
+        crashes <= 1,
+        "{crashes} executions crashed after the kill of {killed}"
+    );
     if victim == "spawner" && !ends_by_itself(&mut server) {
         bail!("the server did not leave within 10 s of the kill of {killed}");
     }
@@ -128,10 +187,14 @@ fn in_flight(endpoint: Endpoint, number: u64) -> std::thread::JoinHandle<Result<
 }
 
 /// Whether an answer during a kill is true: an end that can have happened, or a retryable error.
-fn truthful(answer: Result<(u16, Value)>, server_died: bool) -> Result<()> {
+///
+/// Returns whether it tells of a crash. Only the kill of the child itself is one: whoever else is
+/// killed is ours, and the death of what is ours is never the program's end.
+fn truthful(answer: Result<(u16, Value)>, victim: &str) -> Result<bool> {
     let (status, body) = match answer {
         Ok(answer) => answer,
-        Err(_) if server_died => return Ok(()),
+        // The one who would answer may be gone.
+        Err(_) if matches!(victim, "server" | "spawner") => return Ok(false),
         Err(error) => return Err(error),
     };
     let kind = body
@@ -146,11 +209,14 @@ fn truthful(answer: Result<(u16, Value)>, server_died: bool) -> Result<()> {
         .or_else(|| body.get("retryable"))
         == Some(&Value::Bool(true));
     match (status, kind) {
-        (200, "completed") if complete => Ok(()),
-        // The one child that was killed itself died by that signal.
-        (200, "crashed") if body.pointer("/outcome/signal") == Some(&json!(9)) => Ok(()),
+        (200, "completed") if complete => Ok(false),
+        (200, "crashed")
+            if victim == "child" && body.pointer("/outcome/signal") == Some(&json!(9)) =>
+        {
+            Ok(true)
+        }
         (200, _) => bail!("untrue outcome: {body}"),
-        _ if retryable => Ok(()),
+        _ if retryable => Ok(false),
         _ => bail!("status {status} without `retryable`: {body}"),
     }
 }
@@ -188,27 +254,51 @@ fn recovers(server: &Server) -> Result<()> {
         .context("did not recover within 10 s"))
 }
 
-/// Many executions leave the server as it was: memory, descriptors, children.
-fn soak(root: &Path) -> Result<()> {
-    let server = serve::start(root, Mode::Caller)?;
-    for _ in 0..200 {
-        server.is_healthy()?;
-    }
-    let early = tree::footprint(server.pid())?;
-    for _ in 0..SOAK_EXECUTIONS {
-        server.is_healthy()?;
-    }
-    let late = tree::footprint(server.pid())?;
-    say(&format!("soak: {early:?} became {late:?}"));
-    if late.resident_kib > early.resident_kib + 32 * 1024 {
-        bail!(
-            "the server's memory grew from {} to {} KiB",
-            early.resident_kib,
-            late.resident_kib
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(victim: &str, status: u16, body: Value, expected: Option<bool>) {
+        let told = format!("{victim} {status} {body}");
+        assert_eq!(
+            truthful(Ok((status, body)), victim).ok(),
+            expected,
+            "{told}"
         );
     }
-    if late.descriptors > early.descriptors + 16 || late.processes > early.processes + 8 {
-        bail!("descriptors or processes grew: {early:?} became {late:?}");
+
+    #[test]
+    fn only_a_killed_child_has_crashed() {
+        let crashed = json!({"outcome": {"kind": "crashed", "signal": 9}});
+        check("child", 200, crashed.clone(), Some(true));
+        for ours in ["init", "zygote", "spawner", "server"] {
+            check(ours, 200, crashed.clone(), None);
+        }
+        check(
+            "child",
+            200,
+            json!({"outcome": {"kind": "crashed", "signal": 11}}),
+            None,
+        );
     }
-    server.stop()
+
+    #[test]
+    fn an_answer_is_whole_or_says_that_it_can_be_had_again() {
+        let lines = "x\n".repeat(8);
+        let completed = |stdout: &str| json!({"outcome": {"kind": "completed"}, "stdout": stdout});
+        check("init", 200, completed(&lines), Some(false));
+        check("init", 200, completed("x\n"), None);
+        check(
+            "init",
+            500,
+            json!({"error": {"retryable": true}}),
+            Some(false),
+        );
+        check("init", 500, json!({"error": {"retryable": false}}), None);
+        assert!(truthful(Err(anyhow::anyhow!("cut short")), "init").is_err());
+        assert_eq!(
+            truthful(Err(anyhow::anyhow!("cut short")), "server").ok(),
+            Some(false)
+        );
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Attempt {
     pub(crate) repeat: u32,
     /// Whether the last line printed must differ from run to run.
     pub(crate) distinct: bool,
+    /// Whether what it prints differs from run to run, so that rounds are not compared by it.
+    pub(crate) stdout_varies: bool,
     pub(crate) pair: Option<Pair>,
 }
 
@@ -77,6 +79,13 @@ pub(crate) enum ArtifactRule {
 pub(crate) enum Pair {
     Plant(String),
     Check { name: String, times: u32 },
+}
+
+impl Attempt {
+    /// Whether it is an honest program that must work.
+    pub(crate) fn is_honest(&self) -> bool {
+        self.name.starts_with("works")
+    }
 }
 
 /// Reads every program below `folder`, in the order of their names.
@@ -158,6 +167,12 @@ pub(crate) fn parse(name: &str, source: &str) -> Result<Attempt> {
                     .map_or((value, false), |count| (count, true));
                 attempt.repeat = count.parse().context("`# Repeat: N [distinct]`")?;
                 attempt.distinct = distinct;
+            }
+            "Stdout" => {
+                let reason = value.strip_prefix("varies because ");
+                let reason = reason.context("`# Stdout: varies because REASON`")?;
+                ensure!(!reason.trim().is_empty(), "`# Stdout:` needs its reason");
+                attempt.stdout_varies = true;
             }
             "Pair" => attempt.pair = Some(pair(value)?),
             "Rootless" => attempt.rootless = Some(rootless(value)?),
@@ -270,13 +285,14 @@ mod tests {
 
     #[test]
     fn headers_end_at_the_first_other_line() {
-        let source = "# Attempts: a.\n# Expect: crashed signal 6 | raised status 3\n# Limits: wall_ms=5\n# Pair: check x x20\nimport os\n# Nonsense: no\n";
+        let source = "# Attempts: a.\n# Expect: crashed signal 6 | raised status 3\n# Limits: wall_ms=5\n# Pair: check x x20\n# Stdout: varies because it prints the time\nimport os\n# Nonsense: no\n";
         let attempt = parse("a", source).unwrap();
         assert_eq!(
             attempt.expect,
             [Expectation::CrashedSignal(6), Expectation::RaisedStatus(3)]
         );
         assert_eq!(attempt.limits["wall_ms"], 5);
+        assert!(attempt.stdout_varies);
         assert_eq!(
             attempt.pair,
             Some(Pair::Check {
@@ -295,6 +311,7 @@ mod tests {
             "# Attempts: a.\n# Expect: crashed signal nine",
             "# Attempts: a.\n# Expect: completed\n# Rootless: bounded otherwise",
             "# Attempts: a.\n# Expect: completed\n# Artefacts: x present",
+            "# Attempts: a.\n# Expect: completed\n# Stdout: varies",
         ] {
             assert!(parse("bad", bad).is_err(), "{bad}");
         }

@@ -1,223 +1,181 @@
-//! Runs every program of `tests/escapes` through the server's own HTTP door.
+//! Runs the programs of `tests/escapes` through the server's own HTTP door, in rounds.
 //!
-//! After each program a health check must pass: a program that ends as expected, but hurts the
-//! next one, has escaped.
+//! A round is one server: as the caller and as an ordinary user; without the snapshot, where an
+//! honest program must end as it does with it; with each preload; on other interpreters. After
+//! each program a health check must pass: a program that ends as expected, but hurts the next
+//! one, has escaped.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod compare;
+mod interpreters;
+mod round;
+
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use anyhow::{Context, Result, ensure};
 
-use crate::corpus::{self, Attempt, Pair};
-use crate::judge::{Ending, objections};
+use self::compare::Accounts;
+pub(crate) use self::interpreters::{CI, SUPPORTED};
+use self::round::Round;
+use crate::corpus::{self, Attempt};
 use crate::say;
-use crate::serve::{self, Mode, Server};
+use crate::serve::{Mode, Setup, offers};
 use crate::tally::Tally;
 
-/// Runs the corpus as this user and, when this is root, as an ordinary user too.
-pub(crate) fn run(root: &Path) -> Result<Tally> {
+/// Which programs and rounds a recipe wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Selection<'a> {
+    /// Only programs with this in their names.
+    pub(crate) word: Option<&'a str>,
+    /// Minor versions of the interpreters to run on, where they are found.
+    pub(crate) minors: &'a [u8],
+    /// Whether the whole corpus runs once more in each preload.
+    pub(crate) each_preload: bool,
+}
+
+impl Selection<'_> {
+    fn takes(&self, attempt: &Attempt) -> bool {
+        self.word.is_none_or(|word| attempt.name.contains(word))
+    }
+}
+
+/// Runs every round; a server that fails is a failed round, and the others go on.
+pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
     let attempts = corpus::read(&root.join("tests/escapes"))?;
-    ensure!(!attempts.is_empty(), "tests/escapes has no program");
+    let any = attempts.iter().any(|attempt| selection.takes(attempt));
+    ensure!(any, "tests/escapes has no such program");
+    let preloads = preloads(root, selection)?;
     let mut tally = Tally::default();
+    let mut default_minor = None;
     for mode in [Mode::Caller, Mode::Ordinary] {
         if let Some(reason) = mode.unavailable() {
             say(&format!("SKIPPED escapes as {}: {reason}", mode.name()));
             tally += Tally::SKIPPED;
             continue;
         }
-        say(&format!("== escapes as {}", mode.name()));
-        match run_as(root, mode, &attempts) {
-            Ok(result) => tally += result,
-            Err(error) => {
-                say(&format!("FAILED escapes as {}: {error:#}", mode.name()));
-                tally += Tally::FAILED;
-            }
+        let usual = round(root, &Setup::of(mode), &attempts, |one| {
+            selection.takes(one)
+        });
+        tally += usual.tally;
+        default_minor = default_minor.or(usual.minor);
+        tally += without_snapshot(root, mode, &attempts, selection, &usual.accounts);
+        for preload in &preloads {
+            let setup =
+                Setup::of(mode).with(&format!("with preload {preload}"), &["--preload", preload]);
+            tally += round(root, &setup, &attempts, |one| selection.takes(one)).tally;
+        }
+    }
+    for minor in selection.minors {
+        if Some(*minor) != default_minor {
+            tally += on_interpreter(root, *minor, &attempts, selection);
         }
     }
     Ok(tally)
 }
 
-fn run_as(root: &Path, mode: Mode, attempts: &[Attempt]) -> Result<Tally> {
-    let mut server = serve::start(root, mode)?;
-    let capabilities = server.endpoint.get("/capabilities")?.json()?;
-    let tier = capabilities
-        .pointer("/isolation/tier")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    say(&format!("tier {tier:?}, log {}", server.log.display()));
-    let rootless = tier != "full";
-    let mut tally = Tally::default();
-    let plants: BTreeMap<&str, &Attempt> = attempts
-        .iter()
-        .filter_map(|attempt| Some((plant_name(attempt)?, attempt)))
-        .collect();
-    for attempt in attempts {
-        let found = match &attempt.pair {
-            // A plant runs with its check.
-            Some(Pair::Plant(_)) => continue,
-            Some(Pair::Check { name, times }) => {
-                let plant = plants
-                    .get(name.as_str())
-                    .with_context(|| format!("{name} has no plant"))?;
-                let mut found = probe(&server, plant, rootless);
-                for _ in 0..*times {
-                    let after = probe(&server, attempt, rootless);
-                    tally += Tally::of(after.is_empty());
-                    found.extend(after);
-                }
-                found
-            }
-            None => repeated(&server, attempt, rootless),
-        };
-        let passed = found.is_empty();
-        tally += Tally::of(passed);
-        for objection in found {
+/// The honest programs without a snapshot must end as they do with one.
+fn without_snapshot(
+    root: &Path,
+    mode: Mode,
+    attempts: &[Attempt],
+    selection: Selection<'_>,
+    usual: &Accounts,
+) -> Tally {
+    let honest = |one: &Attempt| one.is_honest() && selection.takes(one);
+    if !offers(root, "--plain") || !attempts.iter().any(honest) {
+        return Tally::default();
+    }
+    let setup = Setup::of(mode).with("without snapshot", &["--plain"]);
+    let plain = round(root, &setup, attempts, honest);
+    let mut tally = plain.tally;
+    let differences = compare::differences(usual, &plain.accounts);
+    tally += Tally::of(differences.is_empty());
+    for difference in differences {
+        say(&format!("FAILED with snapshot: {difference}"));
+    }
+    tally
+}
+
+fn on_interpreter(root: &Path, minor: u8, attempts: &[Attempt], selection: Selection<'_>) -> Tally {
+    match interpreters::find(minor) {
+        Ok(python) => {
+            let mut setup = Setup::of(Mode::Caller).with(&format!("on CPython 3.{minor}"), &[]);
+            setup.python = Some(python);
+            round(root, &setup, attempts, |one| selection.takes(one)).tally
+        }
+        Err(reason) => {
             say(&format!(
-                "FAILED {} as {}: {objection}",
-                attempt.name,
-                mode.name()
+                "SKIPPED (not counted) escapes on CPython 3.{minor}: no usable one is here: {reason}"
             ));
-        }
-        if server.has_ended() {
-            bail!("the server died after {}", attempt.name);
+            Tally::default()
         }
     }
-    match server.stop() {
-        Ok(()) => tally += Tally::PASSED,
-        Err(error) => {
-            say(&format!("FAILED shutdown as {}: {error:#}", mode.name()));
-            tally += Tally::FAILED;
-        }
-    }
-    Ok(tally)
 }
 
-fn plant_name(attempt: &Attempt) -> Option<&str> {
-    match &attempt.pair {
-        Some(Pair::Plant(name)) => Some(name),
-        Some(Pair::Check { .. }) | None => None,
+/// Runs one round; a server that does not start, or dies, is one failure more.
+fn round(
+    root: &Path,
+    setup: &Setup,
+    attempts: &[Attempt],
+    chosen: impl Fn(&Attempt) -> bool,
+) -> Round {
+    say(&format!("== escapes as {}", setup.name()));
+    let mut round = Round::default();
+    if let Err(error) = round::run(root, setup, attempts, chosen, &mut round) {
+        say(&format!("FAILED escapes as {}: {error:#}", setup.name()));
+        round.tally += Tally::FAILED;
     }
+    round
 }
 
-/// Runs a program as often as its header says.
-fn repeated(server: &Server, attempt: &Attempt, rootless: bool) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut lines = BTreeSet::new();
-    for _ in 0..attempt.repeat {
-        match execute(server, attempt) {
-            Ok((answer, took)) => {
-                found.extend(judge(server, attempt, &answer, took, rootless));
-                if attempt.distinct && !lines.insert(Ending(&answer).last_line().to_owned()) {
-                    found.push(format!("printed {:?} twice", Ending(&answer).last_line()));
-                }
-            }
-            Err(error) => found.push(format!("{error:#}")),
-        }
+/// The preloads that get rounds of their own, by their names in the policy.
+fn preloads(root: &Path, selection: Selection<'_>) -> Result<Vec<String>> {
+    if !selection.each_preload || !offers(root, "--preload") {
+        return Ok(Vec::new());
     }
-    found.extend(
-        server
-            .is_healthy()
-            .err()
-            .map(|error| format!("health check: {error:#}")),
-    );
-    found
+    let path = root.join("policies/preloads.toml");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    let names = preload_names(&text).with_context(|| format!("{}", path.display()))?;
+    ensure!(!names.is_empty(), "{} names no preload", path.display());
+    Ok(names)
 }
 
-/// Runs a program once, with the health check after it.
-fn probe(server: &Server, attempt: &Attempt, rootless: bool) -> Vec<String> {
-    repeated(
-        server,
-        &Attempt {
-            repeat: 1,
-            ..attempt.clone()
-        },
-        rootless,
-    )
+fn preload_names(policy: &str) -> Result<Vec<String>> {
+    let policy: toml::Table = policy.parse()?;
+    let entries = policy.get("preload").and_then(toml::Value::as_array);
+    let names = entries.into_iter().flatten().map(|entry| {
+        let name = entry.get("name").and_then(toml::Value::as_str);
+        Ok(name.context("a preload has no name")?.to_owned())
+    });
+    names.collect()
 }
 
-fn execute(server: &Server, attempt: &Attempt) -> Result<(Value, Duration)> {
-    let mut request = json!({"source": attempt.source});
-    if !attempt.limits.is_empty() {
-        request["limits"] = Value::Object(attempt.limits.clone());
-    }
-    if let Some(stdin) = &attempt.stdin {
-        request["stdin"] = stdin.clone().into();
-    }
-    let before = Instant::now();
-    let answer = server.endpoint.post("/v1/executions", &request)?;
-    if answer.status != 200 {
-        bail!(
-            "the server answered {}: {}",
-            answer.status,
-            String::from_utf8_lossy(&answer.body)
-        );
-    }
-    Ok((answer.json()?, before.elapsed()))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn judge(
-    server: &Server,
-    attempt: &Attempt,
-    answer: &Value,
-    took: Duration,
-    rootless: bool,
-) -> Vec<String> {
-    let ending = Ending(answer);
-    let mut found = objections(attempt, ending, rootless);
-    if attempt
-        .within_ms
-        .is_some_and(|most| took > Duration::from_millis(most))
-    {
-        found.push(format!("took {took:?}"));
+    #[test]
+    fn preloads_are_named_by_the_policy() {
+        let policy = "[[preload]]\nname = \"bare\"\n[[preload]]\nname = \"full\"\n";
+        assert_eq!(preload_names(policy).unwrap(), ["bare", "full"]);
+        assert!(preload_names("[[preload]]\nmodules = []\n").is_err());
     }
-    for path in attempt.host_absent.iter().filter(|path| path.exists()) {
-        found.push(format!("{} exists on the host", path.display()));
-    }
-    if !attempt.never.is_empty() {
-        found.extend(
-            forbidden_bytes(server, attempt, ending)
-                .unwrap_or_else(|error| vec![format!("{error:#}")]),
-        );
-    }
-    found
-}
 
-/// Texts that a header forbids, but that stand in a collected file.
-fn forbidden_bytes(server: &Server, attempt: &Attempt, ending: Ending<'_>) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    let id = ending.0["id"].as_str().context("the answer has no id")?;
-    for name in ending.artifacts() {
-        let body = server
-            .endpoint
-            .get(&format!("/v1/executions/{id}/artifacts/{}", percent(name)))?
-            .body;
-        let holds = |text: &&String| {
-            body.windows(text.len())
-                .any(|window| window == text.as_bytes())
+    #[test]
+    fn a_word_chooses_by_name() {
+        let attempt = Attempt {
+            name: "works/numpy".into(),
+            ..Attempt::default()
         };
-        found.extend(
-            attempt
-                .never
-                .iter()
-                .filter(holds)
-                .map(|text| format!("artifact {name} holds {text:?}")),
-        );
+        let chosen = |word| {
+            let selection = Selection {
+                word,
+                minors: &[],
+                each_preload: false,
+            };
+            selection.takes(&attempt)
+        };
+        assert!(chosen(None) && chosen(Some("works")) && !chosen(Some("forgery")));
+        assert!(attempt.is_honest());
     }
-    Ok(found)
-}
-
-fn percent(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    name.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }

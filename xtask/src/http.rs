@@ -1,11 +1,17 @@
-//! The least HTTP/1.1 client that can drive our own server: one request per connection.
+//! The least HTTP/1.1 client that can drive our own server, one request after another.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
+
+/// Longer than the longest wait in the server's queue and the longest program together.
+const READ_TIMEOUT: Duration = Duration::from_secs(150);
+/// Nothing of ours answers with more; a wrong length must not be believed.
+const LONGEST_BODY: usize = 256 << 20;
+const CUT_SHORT: &str = "the answer was cut short";
 
 /// Where a server listens, and the key it accepts.
 #[derive(Debug, Clone)]
@@ -13,6 +19,12 @@ pub(crate) struct Endpoint {
     /// `127.0.0.1:port`.
     pub(crate) address: String,
     pub(crate) key: String,
+}
+
+/// A connection that is kept open between requests.
+pub(crate) struct Connection {
+    endpoint: Endpoint,
+    stream: BufReader<TcpStream>,
 }
 
 /// Status and body of an answer.
@@ -37,79 +49,106 @@ impl Answer {
 
 impl Endpoint {
     pub(crate) fn get(&self, path: &str) -> Result<Answer> {
-        self.send("GET", path, b"")
+        self.connect()?.send("GET", path, b"", "close")
     }
 
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<Answer> {
-        self.send("POST", path, body.to_string().as_bytes())
+        self.connect()?
+            .send("POST", path, body.to_string().as_bytes(), "close")
     }
 
-    fn send(&self, method: &str, path: &str, body: &[u8]) -> Result<Answer> {
-        let mut stream =
-            TcpStream::connect(&self.address).context("cannot connect to the server")?;
-        stream.set_read_timeout(Some(Duration::from_secs(150)))?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\nConnection: close\r\n\r\n",
-            self.address,
-            self.key,
-            body.len()
-        )?;
-        stream.write_all(body)?;
-        let mut bytes = Vec::new();
-        let end = stream.read_to_end(&mut bytes);
-        match parse(&bytes) {
-            Ok(answer) => Ok(answer),
-            Err(error) => Err(end.err().map_or(error, Into::into)),
-        }
+    /// Opens a connection of its own.
+    pub(crate) fn connect(&self) -> Result<Connection> {
+        let stream = TcpStream::connect(&self.address).context("cannot connect to the server")?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        stream.set_nodelay(true)?;
+        Ok(Connection {
+            endpoint: self.clone(),
+            stream: BufReader::new(stream),
+        })
     }
 }
 
-/// Reads a whole answer. Errors: it is cut short, or is not HTTP.
-fn parse(bytes: &[u8]) -> Result<Answer> {
-    let split = bytes
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .context("the answer was cut short")?;
-    let head = std::str::from_utf8(&bytes[..split])?;
-    let rest = &bytes[split + 4..];
-    let status = head.split(' ').nth(1).context("no status line")?.parse()?;
-    let header = |name: &str| {
-        let mut fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-        fields
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.trim())
-    };
-    let body = match (header("content-length"), header("transfer-encoding")) {
-        (Some(length), _) => {
-            let length: usize = length.parse()?;
-            ensure!(rest.len() >= length, "the answer was cut short");
-            rest[..length].to_vec()
+impl Connection {
+    /// Sends a request and leaves the connection open for the next one.
+    pub(crate) fn post(&mut self, path: &str, body: &Value) -> Result<Answer> {
+        self.send("POST", path, body.to_string().as_bytes(), "keep-alive")
+    }
+
+    fn send(&mut self, method: &str, path: &str, body: &[u8], after: &str) -> Result<Answer> {
+        let Endpoint { address, key } = &self.endpoint;
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: {after}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(body);
+        self.stream.get_mut().write_all(&request)?;
+        read(&mut self.stream)
+    }
+}
+
+/// Reads one answer and nothing behind it. Errors: it is cut short, or is not HTTP.
+fn read(stream: &mut impl BufRead) -> Result<Answer> {
+    let status = line(stream)?;
+    let status = status
+        .split(' ')
+        .nth(1)
+        .context("no status line")?
+        .parse()?;
+    let (mut length, mut chunked) = (None, false);
+    loop {
+        let field = line(stream)?;
+        let Some((name, value)) = field.split_once(':') else {
+            if field.is_empty() {
+                break;
+            }
+            bail!("`{field}` is no header");
+        };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = Some(value.trim().parse()?),
+            "transfer-encoding" => chunked = value.trim().eq_ignore_ascii_case("chunked"),
+            _ => {}
         }
-        (None, Some("chunked")) => unchunk(rest)?,
-        (None, _) => rest.to_vec(),
-    };
+    }
+    let mut body = Vec::new();
+    match (length, chunked) {
+        (Some(length), _) => take(stream, length, &mut body)?,
+        (None, true) => unchunk(stream, &mut body)?,
+        (None, false) => {
+            stream.read_to_end(&mut body)?;
+        }
+    }
     Ok(Answer { status, body })
 }
 
-fn unchunk(mut rest: &[u8]) -> Result<Vec<u8>> {
-    let mut body = Vec::new();
+fn line(stream: &mut impl BufRead) -> Result<String> {
+    let mut bytes = Vec::new();
+    stream.take(64 << 10).read_until(b'\n', &mut bytes)?;
+    let line = bytes.strip_suffix(b"\r\n").context(CUT_SHORT)?;
+    Ok(std::str::from_utf8(line)?.to_owned())
+}
+
+fn take(stream: &mut impl BufRead, length: usize, body: &mut Vec<u8>) -> Result<()> {
+    if length > LONGEST_BODY {
+        bail!("an answer of {length} bytes");
+    }
+    let start = body.len();
+    body.resize(start + length, 0);
+    stream.read_exact(&mut body[start..]).context(CUT_SHORT)
+}
+
+fn unchunk(stream: &mut impl BufRead, body: &mut Vec<u8>) -> Result<()> {
     loop {
-        let end = rest
-            .windows(2)
-            .position(|window| window == b"\r\n")
-            .context("the answer was cut short")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end])?.trim(), 16)?;
-        let chunk = &rest[end + 2..];
+        let size = usize::from_str_radix(line(stream)?.trim(), 16)?;
+        take(stream, size, body)?;
+        if !line(stream)?.is_empty() {
+            bail!("a chunk is longer than it says");
+        }
         if size == 0 {
-            return Ok(body);
+            return Ok(());
         }
-        if chunk.len() < size + 2 {
-            bail!("the answer was cut short");
-        }
-        body.extend_from_slice(&chunk[..size]);
-        rest = &chunk[size + 2..];
     }
 }
 
@@ -117,25 +156,39 @@ fn unchunk(mut rest: &[u8]) -> Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    const PLAIN: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const CHUNKED: &[u8] =
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n";
+
     #[test]
-    fn whole_answers_are_read_and_short_ones_refused() {
-        let plain = parse(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
-        assert_eq!(
-            plain,
-            Answer {
+    fn answers_on_one_connection_are_read_one_by_one() {
+        let both = [PLAIN, CHUNKED].concat();
+        let mut stream = &both[..];
+        for body in [&b"ok"[..], b"ok!"] {
+            let expected = Answer {
                 status: 200,
-                body: b"ok".to_vec()
-            }
-        );
-        let chunked =
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n";
-        assert_eq!(parse(chunked).unwrap().body, b"ok!");
-        for short in [
-            &b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok"[..],
+                body: body.to_vec(),
+            };
+            assert_eq!(read(&mut stream).unwrap(), expected);
+        }
+        assert!(stream.is_empty());
+    }
+
+    #[test]
+    fn short_and_strange_answers_are_refused() {
+        for bad in [
+            &PLAIN[..PLAIN.len() - 1],
             b"HTTP/1.1 200",
-            &chunked[..60],
+            b"",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nok",
+            b"HTTP/1.1 200 OK\r\nno header\r\n\r\n",
+            &CHUNKED[..60],
         ] {
-            assert!(parse(short).is_err(), "{}", String::from_utf8_lossy(short));
+            assert!(
+                read(&mut &bad[..]).is_err(),
+                "{}",
+                String::from_utf8_lossy(bad)
+            );
         }
     }
 }

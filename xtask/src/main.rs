@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
+use crate::escapes::Selection;
 use crate::tally::Tally;
 
 const USAGE: &str = "\
@@ -26,14 +27,18 @@ cargo xtask RECIPE
 
   check       format, clippy, tidy, guest tests
   test        everything: check, release build, all tests, escapes
-  escapes     runs tests/escapes through the release binary, as root and as an ordinary user
-  acceptance  heavy: escapes, kills at random moments, soak
+  escapes     runs tests/escapes through the release binary, as root, as an ordinary user, and on
+              every interpreter found; `escapes WORD`: only programs with WORD in their names
+  acceptance  heavy: escapes in every preload, kills at random moments, soak, crowd, wall;
+              `acceptance PART`: only that part
   kills       the kills of `acceptance` alone
   bench       first latency figures, beside an unsandboxed python3
   tidy        the rules of the house that no lint knows";
 
 fn main() -> ExitCode {
-    let recipe = std::env::args().nth(1).unwrap_or_default();
+    let mut arguments = std::env::args().skip(1);
+    let recipe = arguments.next().unwrap_or_default();
+    let word = arguments.next();
     if recipe == "bench" {
         return match root().and_then(|root| bench::run(&root)) {
             Ok(()) => ExitCode::SUCCESS,
@@ -43,7 +48,7 @@ fn main() -> ExitCode {
             }
         };
     }
-    match run(&recipe) {
+    match run(&recipe, word.as_deref()) {
         Ok(tally) => {
             say(&tally.to_string());
             if tally.failed == 0 {
@@ -59,14 +64,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(recipe: &str) -> Result<Tally> {
+fn run(recipe: &str, word: Option<&str>) -> Result<Tally> {
     let root = root()?;
     match recipe {
         "check" => recipes::check(&root),
         "test" => recipes::test(&root),
-        "escapes" => escapes::run(&root),
-        "acceptance" => acceptance::run(&root),
-        "kills" => Ok(acceptance::kills(&root)),
+        "escapes" => escapes::run(
+            &root,
+            Selection {
+                word,
+                minors: escapes::SUPPORTED,
+                each_preload: false,
+            },
+        ),
+        "acceptance" => acceptance::run(&root, word),
+        "kills" => acceptance::run(&root, Some("kills")),
         "tidy" => tidy::run(&root),
         _ => bail!("no such recipe `{recipe}`\n\n{USAGE}"),
     }

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::escapes::Selection;
 use crate::tally::{Tally, read_line, read_unittest_end};
 use crate::{escapes, say, tidy};
 
@@ -42,7 +43,14 @@ pub(crate) fn test(root: &Path) -> Result<Tally> {
         bail!("the release build failed, so nothing was tested ({tally})");
     }
     tally += rust_tests(root)?;
-    tally += escapes::run(root)?;
+    tally += escapes::run(
+        root,
+        Selection {
+            word: None,
+            minors: escapes::CI,
+            each_preload: false,
+        },
+    )?;
     Ok(tally)
 }
 

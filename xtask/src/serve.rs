@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -56,14 +56,69 @@ impl Mode {
     }
 }
 
+/// How a server is started: as whom, on what, with what else.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) mode: Mode,
+    /// The guests' interpreter; `None` leaves the choice to the server.
+    pub(crate) python: Option<PathBuf>,
+    /// Further flags of `hognose serve`.
+    pub(crate) flags: Vec<String>,
+    /// What tells it from the same mode's ordinary server, such as `with preload numpy`.
+    pub(crate) label: String,
+}
+
+impl Setup {
+    /// An ordinary server.
+    pub(crate) fn of(mode: Mode) -> Self {
+        Self {
+            mode,
+            python: None,
+            flags: Vec::new(),
+            label: String::new(),
+        }
+    }
+
+    /// The same with further flags, and called so.
+    pub(crate) fn with(mut self, label: &str, flags: &[&str]) -> Self {
+        label.clone_into(&mut self.label);
+        self.flags.extend(flags.iter().map(|flag| (*flag).into()));
+        self
+    }
+
+    /// Who runs it and what is special, for people and for the log's name.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.mode.name(), self.label)
+            .trim_end()
+            .to_owned()
+    }
+}
+
+/// Whether `hognose serve` knows a flag.
+pub(crate) fn offers(root: &Path, flag: &str) -> bool {
+    let asked = program(release_binary(root))
+        .args(["serve", "--help"])
+        .output();
+    asked.is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stdout)
+            .split_whitespace()
+            .any(|word| word == flag)
+    })
+}
+
 /// Whether this process is root.
 pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
 }
 
-/// Starts a server and waits until it says that it is ready.
+/// Starts an ordinary server and waits until it says that it is ready.
 pub(crate) fn start(root: &Path, mode: Mode) -> Result<Server> {
+    start_as(root, &Setup::of(mode))
+}
+
+/// Starts a server and waits until it says that it is ready.
+pub(crate) fn start_as(root: &Path, setup: &Setup) -> Result<Server> {
     let binary = release_binary(root);
     if !binary.is_file() {
         bail!(
@@ -72,42 +127,18 @@ pub(crate) fn start(root: &Path, mode: Mode) -> Result<Server> {
         );
     }
     let key = random_key()?;
-    let log = target(root).join(format!("escapes-{}.log", mode.name().replace(' ', "-")));
-    let mut command = match mode {
+    let log = target(root).join(format!("escapes-{}.log", setup.name().replace(' ', "-")));
+    let mut command = match setup.mode {
         Mode::Caller => program(&binary),
-        Mode::Ordinary => {
-            let home = ordinary_home()?;
-            let copy = home.join("hognose");
-            let fresh = home.join("hognose.new");
-            fs::copy(&binary, &fresh)
-                .with_context(|| format!("cannot copy the binary to {}", fresh.display()))?;
-            fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755))?;
-            fs::rename(&fresh, &copy)?;
-            let id = ORDINARY.to_string();
-            let mut command = program("setpriv");
-            command
-                .args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"])
-                .arg(copy)
-                .current_dir(&home);
-            command
-                .env("HOME", &home)
-                .env("HOGNOSE_STATE_DIR", home.join("state"));
-            for other in [
-                "XDG_CACHE_HOME",
-                "XDG_STATE_HOME",
-                "XDG_DATA_HOME",
-                "XDG_CONFIG_HOME",
-                "XDG_RUNTIME_DIR",
-                "TMPDIR",
-            ] {
-                command.env_remove(other);
-            }
-            command
-        }
+        Mode::Ordinary => as_ordinary(&binary)?,
     };
     command
         .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(&setup.flags)
         .env("HOGNOSE_API_KEY", &key);
+    if let Some(python) = &setup.python {
+        command.arg("--python").arg(python);
+    }
     let errors =
         fs::File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
     let mut child = command
@@ -130,6 +161,37 @@ pub(crate) fn start(root: &Path, mode: Mode) -> Result<Server> {
             Err(error.context(said.lines().rev().take(5).collect::<Vec<_>>().join(" / ")))
         }
     }
+}
+
+/// The binary as the ordinary user, who gets a copy of it and nothing of our folders.
+fn as_ordinary(binary: &Path) -> Result<Command> {
+    let home = ordinary_home()?;
+    let copy = home.join("hognose");
+    let fresh = home.join("hognose.new");
+    fs::copy(binary, &fresh)
+        .with_context(|| format!("cannot copy the binary to {}", fresh.display()))?;
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755))?;
+    fs::rename(&fresh, &copy)?;
+    let id = ORDINARY.to_string();
+    let mut command = program("setpriv");
+    command
+        .args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"])
+        .arg(copy)
+        .current_dir(&home);
+    command
+        .env("HOME", &home)
+        .env("HOGNOSE_STATE_DIR", home.join("state"));
+    for other in [
+        "XDG_CACHE_HOME",
+        "XDG_STATE_HOME",
+        "XDG_DATA_HOME",
+        "XDG_CONFIG_HOME",
+        "XDG_RUNTIME_DIR",
+        "TMPDIR",
+    ] {
+        command.env_remove(other);
+    }
+    Ok(command)
 }
 
 impl Server {

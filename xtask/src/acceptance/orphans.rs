@@ -8,6 +8,34 @@ use anyhow::{Result, bail};
 
 use super::tree::command_line;
 
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// How many cgroups a server has, by those that it holds files of: others on this host may have
+/// servers of their own.
+pub(super) fn cgroups_of(server: u32) -> Result<usize> {
+    let mut own = BTreeSet::new();
+    for entry in fs::read_dir(format!("/proc/{server}/fd"))? {
+        // A descriptor that was closed since is none.
+        let held = entry.and_then(|entry| fs::read_link(entry.path()));
+        own.extend(held.ok().and_then(|path| cgroup_in(&path)));
+    }
+    let mut found = BTreeSet::new();
+    for folder in &own {
+        found.insert(format!("folder {}", folder.display()));
+        folders(folder, 2, &mut found);
+    }
+    Ok(found.len())
+}
+
+/// The topmost folder of ours in the path of a cgroup's file.
+fn cgroup_in(path: &Path) -> Option<PathBuf> {
+    let below = path.strip_prefix(CGROUPS).ok()?;
+    let mut parts = below.components();
+    let depth =
+        parts.position(|part| part.as_os_str().to_string_lossy().starts_with("hognose-"))?;
+    Some(Path::new(CGROUPS).join(below.components().take(depth + 1).collect::<PathBuf>()))
+}
+
 /// Everything on this host that bears our marks.
 pub(crate) struct Traces(BTreeSet<String>);
 
@@ -37,7 +65,7 @@ impl Traces {
                 .filter(|line| line.contains("hognose"))
                 .map(|line| format!("mount {line}")),
         );
-        folders(Path::new("/sys/fs/cgroup"), 4, &mut found);
+        folders(Path::new(CGROUPS), 4, &mut found);
         for state in state_folders() {
             folders(&state.join("run"), 3, &mut found);
         }
@@ -91,5 +119,25 @@ fn folders(folder: &Path, depth: u32, found: &mut BTreeSet<String>) {
         if depth > 1 {
             folders(&path, depth - 1, found);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_a_cgroup_leads_to_the_blocks_folder() {
+        let check = |path: &str, expected: Option<&str>| {
+            assert_eq!(
+                cgroup_in(Path::new(path)),
+                expected.map(PathBuf::from),
+                "{path}"
+            );
+        };
+        let block = "/sys/fs/cgroup/memory/a/b/hognose-0";
+        check(&format!("{block}/slot-1/memory.max"), Some(block));
+        check("/sys/fs/cgroup/pids/pids.max", None);
+        check("/run/hognose/hognose-0.lock", None);
     }
 }

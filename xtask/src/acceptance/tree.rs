@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -10,12 +11,16 @@ use crate::serve::{random, signal};
 /// What can be killed.
 pub(crate) const VICTIMS: [&str; 5] = ["child", "zygote", "init", "spawner", "server"];
 
-/// What a server uses.
-#[derive(Debug, Clone, Copy)]
+/// What a server uses of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Footprint {
     pub(crate) resident_kib: u64,
     pub(crate) descriptors: usize,
     pub(crate) processes: usize,
+    /// Lines of the host's own mount table.
+    pub(crate) mounts: usize,
+    /// Folders of the server's own block, in every hierarchy.
+    pub(crate) cgroups: usize,
 }
 
 /// Kills one process of the tree below `server` that plays the part of `victim`.
@@ -55,19 +60,35 @@ pub(crate) fn kill(server: u32, victim: &str) -> Result<String> {
     Ok(format!("the {victim}, pid {pid}"))
 }
 
-/// What the server uses now.
-pub(crate) fn footprint(server: u32) -> Result<Footprint> {
+/// What the server uses once it is at rest: what ended executions leave goes away by itself.
+pub(crate) fn footprint_at_rest(server: u32) -> Result<Footprint> {
+    let mut least = footprint(server)?;
+    for _ in 0..50 {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = footprint(server)?;
+        least = Footprint {
+            resident_kib: now.resident_kib,
+            descriptors: least.descriptors.min(now.descriptors),
+            processes: least.processes.min(now.processes),
+            mounts: least.mounts.min(now.mounts),
+            cgroups: least.cgroups.min(now.cgroups),
+        };
+    }
+    Ok(least)
+}
+
+fn footprint(server: u32) -> Result<Footprint> {
     let status = fs::read_to_string(format!("/proc/{server}/status"))?;
     let line = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))
         .context("no VmRSS")?;
-    let resident_kib = line.trim().trim_end_matches(" kB").parse()?;
-    let descriptors = fs::read_dir(format!("/proc/{server}/fd"))?.count();
     Ok(Footprint {
-        resident_kib,
-        descriptors,
+        resident_kib: line.trim().trim_end_matches(" kB").parse()?,
+        descriptors: fs::read_dir(format!("/proc/{server}/fd"))?.count(),
         processes: descendants(server)?.len(),
+        mounts: fs::read_to_string("/proc/self/mountinfo")?.lines().count(),
+        cgroups: super::orphans::cgroups_of(server)?,
     })
 }
 
