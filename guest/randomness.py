@@ -35,6 +35,8 @@ def find() -> None:
     global _zygote
     _zygote = os.getpid()
     numpy_random = sys.modules.get("numpy.random")
+    if not hasattr(numpy_random, "BitGenerator"):
+        numpy_random = None  # Not there, or another module of that name.
     below = set()
     for thing in gc.get_objects():
         kind = type(thing)

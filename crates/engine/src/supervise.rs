@@ -300,7 +300,12 @@ impl Watch<'_> {
 
     /// Looks at the tree through `/proc`.
     fn sample(&self, seen: &mut sample::Sample) -> Option<Limit> {
-        let sample = sample::tree(&[self.pid, self.init_pid]);
+        let roots = [self.pid, self.init_pid];
+        let mut sample = sample::tree(&roots);
+        if sample.memory_bytes > self.limits.memory_bytes {
+            let shared = sample::snapshot_bytes(&roots);
+            sample.memory_bytes = sample.memory_bytes.saturating_sub(shared);
+        }
         seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
         seen.cpu = seen.cpu.max(sample.cpu);
         if sample.memory_bytes > self.limits.memory_bytes {

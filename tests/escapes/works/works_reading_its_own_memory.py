@@ -1,7 +1,6 @@
 # Attempts: nothing; reading all that the interpreter brought along costs the reader no memory.
 # Expect: completed works
 # Limits: memory_bytes=67108864
-# Rootless: completed works | limit_exceeded memory because what is shared is counted in part
 if False:
     import sklearn  # Chooses the preload with the most memory.
 
