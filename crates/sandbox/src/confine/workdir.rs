@@ -37,14 +37,17 @@ pub(super) fn mount(request: &ForkRequest) -> io::Result<OwnedFd> {
     for folder in folders {
         mount::make_directory(folder, 0o755)?;
     }
+    mount::make_directory(c"/mnt/empty", 0o555)?;
     // Once given away, a folder is closed to us: the zygote cannot override file permissions.
     for folder in folders.into_iter().filter(|_| request.uid != 0) {
         mount::change_owner(folder, request.uid, request.uid)?;
     }
+    // The last one covers the tmpfs itself. Taking it down would wait for the whole kernel.
     for (folder, place) in [
         (c"/mnt/code", c"/code"),
         (c"/mnt/tmp", c"/tmp"),
         (c"/mnt/shm", c"/dev/shm"),
+        (c"/mnt/empty", STAGE),
     ] {
         mount::mount(Some(folder), place, None, mount::flag::BIND, None)?;
     }
@@ -54,7 +57,6 @@ pub(super) fn mount(request: &ForkRequest) -> io::Result<OwnedFd> {
         libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW,
         0,
     )?;
-    mount::detach(STAGE)?;
     mount::change_directory(c"/code")?;
     Ok(output)
 }
