@@ -32,15 +32,15 @@ cargo xtask RECIPE
   acceptance  heavy: escapes in every preload, kills at random moments, soak, crowd, wall;
               `acceptance PART`: only that part
   kills       the kills of `acceptance` alone
-  bench       first latency figures, beside an unsandboxed python3
+  bench       `hognose bench` of the release build, with the arguments that follow
   tidy        the rules of the house that no lint knows";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let recipe = arguments.next().unwrap_or_default();
-    let word = arguments.next();
     if recipe == "bench" {
-        return match root().and_then(|root| bench::run(&root)) {
+        let rest: Vec<String> = arguments.collect();
+        return match root().and_then(|root| bench::run(&root, &rest)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 say(&format!("xtask: {error:#}"));
@@ -48,6 +48,7 @@ fn main() -> ExitCode {
             }
         };
     }
+    let word = arguments.next();
     match run(&recipe, word.as_deref()) {
         Ok(tally) => {
             say(&tally.to_string());

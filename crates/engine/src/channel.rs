@@ -10,8 +10,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Mutex;
 
-/// How long a peer may take for one answer; it is a process of ours with nothing to wait for.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a peer may take for one answer; it is a process of ours with nothing to wait for but the
+/// processors, and a host full of hostile processes has starved it for 20 s.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One peer; calls are answered in order, so one is under way at a time.
 #[derive(Debug)]

@@ -159,9 +159,13 @@ impl Slot {
             memory_peak_bytes: self.number(CgroupFile::MemoryPeak).unwrap_or(0),
             oom_kills: field(&self.read(CgroupFile::OomEvents), "oom_kill")
                 .saturating_sub(self.base.oom_kills),
-            refused_forks: field(&self.read(CgroupFile::PidsEvents), "max")
-                .saturating_sub(self.base.refused_forks),
+            refused_forks: self.refused_forks(),
         }
+    }
+
+    /// Forks refused by the pids limit since `begin`.
+    pub(crate) fn refused_forks(&self) -> u64 {
+        field(&self.read(CgroupFile::PidsEvents), "max").saturating_sub(self.base.refused_forks)
     }
 
     /// CPU time of the tree since `begin`.

@@ -30,6 +30,11 @@ const SAMPLE: Duration = Duration::from_millis(20);
 /// CPU time after which an execution gives way to all others: whoever needs less than that is not
 /// made to wait by those who need much more.
 const YOUNG_CPU: Duration = Duration::from_millis(100);
+/// Refused forks after which a tree is killed: by then it does nothing but try again. Thousands of
+/// such processes would hold kernel locks that every other execution has to wait for.
+const MOST_REFUSED_FORKS: u64 = 1_000;
+/// How often a tree that has used much CPU time is looked at.
+const OLD_LOOK: Duration = Duration::from_millis(250);
 /// How long an init that was killed from outside may take to end after its namespace.
 const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
 /// Source: signal(7).
@@ -278,34 +283,44 @@ impl Watch<'_> {
                 if used >= self.limits.cpu {
                     return Limit::Cpu;
                 }
+                if self.slot.refused_forks() > MOST_REFUSED_FORKS {
+                    return Limit::Processes;
+                }
                 if used >= YOUNG_CPU && !self.slot.gives_way() {
                     self.slot.give_way();
                 }
-                let next = if self.slot.gives_way() {
-                    self.limits.cpu
+                // With every processor busy a bound cannot be reached sooner than this.
+                let soonest =
+                    |bound: Duration| (bound.saturating_sub(used) / processors()).max(SAMPLE);
+                if self.slot.gives_way() {
+                    soonest(self.limits.cpu).min(OLD_LOOK)
                 } else {
-                    self.limits.cpu.min(YOUNG_CPU)
-                };
-                // With every processor busy it cannot be reached sooner than this.
-                (next.saturating_sub(used) / processors()).max(SAMPLE)
+                    soonest(self.limits.cpu.min(YOUNG_CPU))
+                }
             } else {
-                if let Some(limit) = self.sample(seen) {
+                let looked = Instant::now();
+                if let Some(limit) = self.sample(seen).await {
                     return limit;
                 }
-                SAMPLE
+                // A tree of many processes takes long to look at: no more than a tenth of the time.
+                SAMPLE.max(looked.elapsed() * 9)
             };
             tokio::time::sleep(left.min(pause)).await;
         }
     }
 
     /// Looks at the tree through `/proc`.
-    fn sample(&self, seen: &mut sample::Sample) -> Option<Limit> {
-        let roots = [self.pid, self.init_pid];
-        let mut sample = sample::tree(&roots);
-        if sample.memory_bytes > self.limits.memory_bytes {
-            let shared = sample::snapshot_bytes(&roots);
-            sample.memory_bytes = sample.memory_bytes.saturating_sub(shared);
-        }
+    async fn sample(&self, seen: &mut sample::Sample) -> Option<Limit> {
+        let (roots, most) = ([self.pid, self.init_pid], self.limits.memory_bytes);
+        let looking = tokio::task::spawn_blocking(move || {
+            let mut sample = sample::tree(&roots);
+            if sample.memory_bytes > most {
+                let shared = sample::snapshot_bytes(&roots);
+                sample.memory_bytes = sample.memory_bytes.saturating_sub(shared);
+            }
+            sample
+        });
+        let sample = looking.await.unwrap_or_default();
         seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
         seen.cpu = seen.cpu.max(sample.cpu);
         if sample.memory_bytes > self.limits.memory_bytes {

@@ -93,7 +93,7 @@ pub(crate) struct ServeArguments {
     /// Ask callers for no key; loopback addresses only
     #[arg(long)]
     pub(crate) keyless: bool,
-    /// Executions at once, 1 to 200 [default: 40 per processor, one per 256 MiB of memory at most]
+    /// Executions at once, 1 to 200 [default: two per processor, at least 4]
     #[arg(long, value_name = "N")]
     pub(crate) slots: Option<String>,
     /// Memory that sandboxes which wait for a program may hold in all; 0 for none that wait [default: 192M]

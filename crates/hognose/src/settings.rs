@@ -19,10 +19,6 @@ use crate::arguments::CommonArguments;
 use crate::limits;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8726";
-/// See [`default_slots`].
-const SLOTS_PER_PROCESSOR: usize = 40;
-/// Half of the default memory limit.
-const SLOT_BYTES: u64 = 256 << 20;
 /// Memory for sandboxes that wait: about 150 of the full preload.
 const DEFAULT_POOL_BYTES: u64 = 192 << 20;
 
@@ -173,8 +169,7 @@ impl Sources {
     pub(crate) fn slots(&self, flag: Option<&str>) -> anyhow::Result<usize> {
         let Some(found) = self.find(flag, "--slots", "HOGNOSE_SLOTS") else {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
-            let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-            return Ok(default_slots(processors, memory_bytes(&meminfo)));
+            return Ok((2 * processors).clamp(4, MOST_SLOTS));
         };
         let slots = found
             .text
@@ -290,24 +285,6 @@ impl Common {
     }
 }
 
-/// Executions at once where nobody says: so many that short ones find a place beside long ones,
-/// which give way to them; and few enough that half of their memory limits fit into the host.
-fn default_slots(processors: usize, memory_bytes: u64) -> usize {
-    let by_memory = usize::try_from(memory_bytes / SLOT_BYTES).unwrap_or(MOST_SLOTS);
-    (SLOTS_PER_PROCESSOR * processors)
-        .min(by_memory)
-        .clamp(4, MOST_SLOTS)
-}
-
-/// Source: proc_meminfo(5), `MemTotal`.
-fn memory_bytes(meminfo: &str) -> u64 {
-    let line = meminfo
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib: Option<u64> = line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok());
-    kib.unwrap_or(0) * 1024
-}
-
 fn set<'a>(values: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
     values
         .get(name)
@@ -412,19 +389,6 @@ mod tests {
         assert!(
             key.starts_with("HOGNOSE_API_KEY: ") && !key.contains("cret"),
             "{key}"
-        );
-    }
-
-    #[test]
-    fn slots_follow_processors_and_memory() {
-        let gib = |count: u64| count << 30;
-        assert_eq!(default_slots(2, gib(24)), 80);
-        assert_eq!(default_slots(2, gib(4)), 16);
-        assert_eq!(default_slots(64, gib(512)), MOST_SLOTS);
-        assert_eq!(default_slots(1, 0), 4);
-        assert_eq!(
-            memory_bytes("MemTotal:       16 kB\nMemFree: 3 kB\n"),
-            16384
         );
     }
 
