@@ -1,4 +1,4 @@
-# Attempts: nothing; reading all that the interpreter brought along costs the reader no memory.
+# Attempts: have memory that it only reads charged to the slot, by reading all that the interpreter brought along.
 # Expect: completed works
 # Limits: memory_bytes=67108864
 if False:
