@@ -59,7 +59,6 @@ def rehearse() -> None:
     """Asks all the questions, and does nothing."""
     for _, is_idle in _parked:
         is_idle()
-    join_threads()
 
 
 def _note(function: object, *args: object, **options: object) -> object:

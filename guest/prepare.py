@@ -82,7 +82,8 @@ class _Pipe:
 
 def _write_workdir(source: bytes, files: list) -> None:
     """Writes `main.py` and the input files, each under `input/` and beside the program."""
-    _write("main.py", source)
+    # It exists since before the lease.
+    _write("main.py", source, "wb")
     for name, content in files:
         _write("input/" + name, content)
         try:
@@ -191,8 +192,8 @@ def _writer(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(buffer, encoding="utf-8", errors=errors, line_buffering=True)
 
 
-def _write(name: str, content: object) -> None:
-    with open(name, "xb", buffering=0) as file:
+def _write(name: str, content: object, mode: str = "xb") -> None:
+    with open(name, mode, buffering=0) as file:
         view = memoryview(content)
         while view:
             view = view[file.write(view) :]

@@ -11,16 +11,15 @@ import endings
 import failures
 import layout
 import prepare
-import program
 import runner
 
 _SOURCE = b"import sys\nprint('rehearsal')\n0\n"
-_SILENT_SOURCE = "print(end='')\n"
+_SILENT_SOURCE = b"print(end='')\n"
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _LISTS = ("argv", "orig_argv", "path")
 
 
-def rehearse() -> None:
+def rehearse(write_report: object) -> None:
     """Runs the tiny program in a folder of its own, its output dropped.
 
     Errors: whatever goes wrong is raised, and the caller must not go on.
@@ -35,12 +34,7 @@ def rehearse() -> None:
         os.chdir(folder)
         namespace = prepare.open_world((null, null, null))
         prepare.ROOM[: len(_SOURCE)] = _SOURCE
-        ending = runner.execute_request(namespace, len(_SOURCE))
-        endings.rehearse()
-        for stream in ending.streams:
-            stream.flush()
-        if ending.status != 0 or not runner.encode(ending):
-            raise RuntimeError("the rehearsal failed")
+        _run_to_its_end(namespace, len(_SOURCE), write_report)
     finally:
         _forget_source()
         undo()
@@ -48,17 +42,25 @@ def rehearse() -> None:
         _remove(folder)
 
 
-_silent = program.compile_source(_SILENT_SOURCE)
+def practise(write_report: object) -> None:
+    """Runs a program that says nothing, without its file, on the program's own streams.
 
-
-def practise() -> None:
-    """Runs a program that says nothing, without its file, on the program's own streams."""
+    All the way from its source to its report, so that a real one finds every page its own already.
+    """
     depth = sys.getrecursionlimit()
-    ending = runner.execute(_silent, {"__builtins__": sys.modules["builtins"]}, b"")
-    endings.rehearse()
-    for stream in ending.streams:
-        stream.flush()
+    prepare.ROOM[: len(_SILENT_SOURCE)] = _SILENT_SOURCE
+    namespace = {"__builtins__": sys.modules["builtins"]}
+    _run_to_its_end(namespace, len(_SILENT_SOURCE), write_report)
     sys.setrecursionlimit(depth)
+
+
+def _run_to_its_end(namespace: dict, length: int, write_report: object) -> None:
+    ending = runner.execute_request(namespace, length)
+    runner.shut_down(ending, endings.rehearse)
+    payload = runner.encode(ending)
+    if ending.status != 0 or not payload:
+        raise RuntimeError("the rehearsal failed")
+    write_report(payload, 0)
 
 
 def _remember() -> object:

@@ -55,12 +55,15 @@ def use_private(private_encoder: object) -> None:
 
 
 def main(native: object, get_ready: object) -> None:
-    """Gets ready, waits for the request on descriptor 4, runs it and reports; never returns."""
+    """Gets ready, waits for the request on descriptor 4, runs it and reports; never returns.
+
+    `get_ready` is given the writer of reports, for a practice run, before any program is there.
+    """
     state = None
     # The loop's value stack alone holds what these steps need while the program runs: no local
     # and no global of a frame that the program can walk to names the writer of reports.
     for step in (
-        partial(_await_lease, get_ready, native.hognose_await_lease),
+        partial(_await_lease, partial(get_ready, native.hognose_report), native.hognose_await_lease),
         _run,
         partial(_send, native.hognose_report),
     ):
@@ -82,7 +85,7 @@ def _await_lease(get_ready: object, await_lease: object, _nothing: None) -> tupl
 
 def _run(given: tuple) -> _Ending:
     ending = execute_request(*given)
-    _shut_down(ending)
+    shut_down(ending, endings.run_exit_functions)
     return ending
 
 
@@ -213,9 +216,9 @@ def _settle() -> None:
         pass
 
 
-def _shut_down(ending: _Ending) -> None:
+def shut_down(ending: _Ending, run_exit_functions: object) -> None:
     """What CPython does at the end, in its order; each step whatever became of the one before."""
-    for step in (endings.join_threads, partial(_save_figures, ending), endings.run_exit_functions):
+    for step in (endings.join_threads, partial(_save_figures, ending), run_exit_functions):
         try:
             step()
         except BaseException:

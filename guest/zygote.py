@@ -38,12 +38,13 @@ def main(native: object = None) -> None:
     except ImportError as error:
         _refuse(f"cannot import the preload: {error}; choose a preload the environment has")
     files = _find(runner, hooks)
-    _rehearse(runner, hooks, files)
+    rehearse = partial(_rehearse, runner, hooks, files, native.hognose_report)
+    rehearse()
     namespace = runner.prepare.open_world()
-    _take_snapshot(native, partial(_rehearse, runner, hooks, files), is_plain)
+    _take_snapshot(native, rehearse, is_plain)
     # From here on they live on the stack alone, so that no frame below the program names them.
     held = [native, partial(_get_ready, runner, hooks, files, namespace)]
-    del native, hooks, files, namespace
+    del native, hooks, files, namespace, rehearse
     runner.runner.main(*_serve(held))
     os._exit(FAILED_STATUS)
 
@@ -104,20 +105,22 @@ def _take_snapshot(native: object, rehearse: object, is_plain: bool) -> None:
         rehearse()
 
 
-def _rehearse(runner: object, hooks: object, files: list) -> None:
+def _rehearse(runner: object, hooks: object, files: list, write_report: object) -> None:
     """What `_get_ready` and a program do, with every trace of it taken back."""
     hooks.rehearse()
     runner.randomness.renew()
     runner.prepare.link_matplotlib_files(files)
-    runner.rehearsal.rehearse()
+    runner.rehearsal.rehearse(write_report)
 
 
-def _get_ready(runner: object, hooks: object, files: list, namespace: dict) -> dict:
+def _get_ready(
+    runner: object, hooks: object, files: list, namespace: dict, write_report: object
+) -> dict:
     """Makes a confined child ready for any request; returns the program's namespace."""
     hooks.restore()
     runner.randomness.renew()
     runner.prepare.link_matplotlib_files(files)
-    runner.rehearsal.practise()
+    runner.rehearsal.practise(write_report)
     return namespace
 
 

@@ -71,7 +71,7 @@ class Native:
     @staticmethod
     def hognose_report(content, length):
         try:
-            return 0 if write(3, content) == length else -1
+            return 0 if not length or write(3, content) == length else -1
         except OSError:
             return -1
 

@@ -101,6 +101,8 @@ fn variables(environment: &Environment) -> Vec<String> {
         "HOME=/code".to_owned(),
         "LANG=C.UTF-8".to_owned(),
         "TMPDIR=/tmp".to_owned(),
+        // Every symbol is looked up now, once, and not in each child at its first use.
+        "LD_BIND_NOW=1".to_owned(),
     ];
     if !environment.interpreter.libraries.is_empty() {
         variables.push(format!("LD_LIBRARY_PATH={LIBRARIES}"));

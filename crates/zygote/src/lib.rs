@@ -13,6 +13,7 @@
 mod heap;
 mod mappings;
 mod raw;
+mod report;
 mod request;
 mod snapshot;
 
@@ -34,8 +35,6 @@ use crate::snapshot::Refused;
 
 /// The control socket's number, given by the launcher.
 const CONTROL: i32 = 3;
-/// The report pipe's number in a child, given by `confine`.
-const REPORT: i32 = 3;
 /// Status of a child that could not be confined, and of a zygote that could not serve.
 const FAILED: i32 = 71;
 
@@ -129,10 +128,13 @@ pub extern "C" fn hognose_serve() -> i32 {
 pub unsafe extern "C" fn hognose_await_lease(room: *mut u8, size: usize) -> i64 {
     // SAFETY: the caller's contract.
     let room = unsafe { std::slice::from_raw_parts_mut(room, size) };
-    if confine::await_lease().is_err() {
-        process::exit(FAILED);
-    }
-    match request::take(room) {
+    let taken = request::make_file().and_then(|file| {
+        if confine::await_lease().is_err() {
+            process::exit(FAILED);
+        }
+        request::take(room, &file)
+    });
+    match taken {
         Ok(Some(length)) => i64::try_from(length).unwrap_or(-1),
         Ok(None) => -1,
         Err(error) => {
@@ -144,7 +146,8 @@ pub unsafe extern "C" fn hognose_await_lease(room: *mut u8, size: usize) -> i64 
 
 /// Writes the one report of this child: nonce, `u32` little-endian length, the JSON.
 ///
-/// Returns 0, or -1 when it could not be written whole.
+/// Returns 0, or -1 when it could not be written whole. Without a length it writes nothing, which
+/// is how the call is practised.
 ///
 /// # Safety
 /// `json` points to `length` readable bytes.
@@ -152,14 +155,13 @@ pub unsafe extern "C" fn hognose_await_lease(room: *mut u8, size: usize) -> i64 
 pub unsafe extern "C" fn hognose_report(json: *const u8, length: usize) -> i32 {
     // SAFETY: the caller's contract.
     let json = unsafe { std::slice::from_raw_parts(json, length) };
-    let written = (|| {
-        let nonce = NONCE.get().ok_or(io::ErrorKind::NotConnected)?;
-        let length = u32::try_from(json.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let pipe = ManuallyDrop::new(fd::adopt(REPORT)?);
-        fd::write_all(pipe.as_fd(), nonce)?;
-        fd::write_all(pipe.as_fd(), &length.to_le_bytes())?;
-        fd::write_all(pipe.as_fd(), json)
-    })();
+    if json.is_empty() {
+        return 0;
+    }
+    let written = NONCE
+        .get()
+        .ok_or_else(|| io::ErrorKind::NotConnected.into())
+        .and_then(|nonce| report::write(nonce, json));
     if written.is_ok() { 0 } else { -1 }
 }
 

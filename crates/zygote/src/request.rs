@@ -3,7 +3,7 @@
 //! Most are, and a few lines of native code touch fewer pages than the same in Python.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use sandbox::sys::fd;
 
@@ -12,11 +12,17 @@ const REQUEST: i32 = 4;
 /// Three `u32`: bytes of the source, arguments, files. Source: `encode_request` in crates/wire.
 const COUNTS: usize = 12;
 
+/// Makes `main.py`, which needs no request: nobody waits yet.
+pub(crate) fn make_file() -> io::Result<OwnedFd> {
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
+    fd::open_at(None, c"main.py", flags, 0o644)
+}
+
 /// Reads the counts into `room`; if there are neither arguments nor files and the source has room,
-/// reads it there instead, writes `main.py` and closes the pipe.
+/// reads it there instead, writes it to `file` and closes the pipe.
 ///
 /// Returns the length of the source, or `None` when the rest is still to be read.
-pub(crate) fn take(room: &mut [u8]) -> io::Result<Option<usize>> {
+pub(crate) fn take(room: &mut [u8], file: &OwnedFd) -> io::Result<Option<usize>> {
     let pipe = fd::adopt(REQUEST)?;
     let (counts, _) = room
         .split_at_mut_checked(COUNTS)
@@ -39,8 +45,6 @@ pub(crate) fn take(room: &mut [u8]) -> io::Result<Option<usize>> {
     };
     fd::read_exact(pipe.as_fd(), &mut room[..length])?;
     drop(pipe);
-    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL | libc::O_CLOEXEC;
-    let file = fd::open_at(None, c"main.py", flags, 0o644)?;
     fd::write_all(file.as_fd(), &room[..length])?;
     Ok(Some(length))
 }
