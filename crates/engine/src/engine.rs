@@ -268,13 +268,14 @@ impl Inner {
         let _ = started.send(Ok(()));
         let _ = events.send(Event::Started).await;
         let observed = supervise(ready, &slot, &request, &limits, &events, &mut cancel).await;
-        let (ended, remains) = match observed {
+        let mut remains = Remains::default();
+        let ended = match observed {
             Ok(mut observed) => {
-                let remains = std::mem::take(&mut observed.remains);
-                let report = self.report(id, observed, &slot, limits, start, preload);
-                (report.await, remains)
+                remains = std::mem::take(&mut observed.remains);
+                self.report(id, observed, &mut remains, &slot, limits, start, preload)
+                    .await
             }
-            Err(error) => (Err(error), Remains::default()),
+            Err(error) => Err(error),
         };
         let broken = ended.is_err();
         let last = match ended {
@@ -283,6 +284,7 @@ impl Inner {
         };
         // The caller has the answer before its sandbox is swept.
         let _ = events.send(last).await;
+        tokio::task::yield_now().await;
         drop((events, running));
         remains.gone().await;
         if broken {
@@ -296,6 +298,7 @@ impl Inner {
         &self,
         id: ExecutionId,
         observed: Observed,
+        remains: &mut Remains,
         slot: &Slot,
         limits: Limits,
         start: Duration,
@@ -308,6 +311,8 @@ impl Inner {
         let collected = if collect::is_empty(folder, observed.empty_size) {
             Collected::default()
         } else {
+            // The collector never meets a writer.
+            remains.end_tree().await?;
             collect::collect(&self.spawner, &self.store, slot.uid, folder, &limits).await?
         };
         let outcome = classify(Evidence {

@@ -92,7 +92,7 @@ pub(crate) async fn ready(
         data_bytes: rlimit_data(slot, most),
         nonce,
         procs: u32::try_from(procs.len()).unwrap_or(0),
-        reserved: 0,
+        holder_uid: slot.holder_uid(),
     };
     let (status, their_status) =
         socket::pair().map_err(|error| host("make a socket pair", &error))?;

@@ -14,6 +14,9 @@ use crate::spawner::NewSlot;
 /// Memory a dead execution may leave charged (page cache) before its slot is emptied first.
 const DIRTY_BYTES: u64 = 8 << 20;
 
+/// Processes of ours beside a program's own: the holder of its memory (`sandbox::confine`).
+const HOLDERS: u64 = 1;
+
 /// One slot of the pool.
 #[derive(Debug)]
 pub(crate) struct Slot {
@@ -53,6 +56,16 @@ impl Slot {
             base: Counters::default(),
             armed: None,
             gives_way: AtomicBool::new(false),
+        }
+    }
+
+    /// Uid of the holder of its child's memory, init's: the first of the block, before all slots.
+    /// 0 for no holder: nobody could tell that it alone is left, or there is only one uid.
+    pub(crate) fn holder_uid(&self) -> u32 {
+        if self.has_cgroups() && self.uid > 0 {
+            self.uid - self.index - 1
+        } else {
+            0
         }
     }
 
@@ -102,7 +115,7 @@ impl Slot {
         if self.armed != Some(wanted) {
             self.armed = None;
             self.limit_memory(limits.memory_bytes)?;
-            self.write(CgroupFile::PidsLimit, limits.processes.into())?;
+            self.write(CgroupFile::PidsLimit, u64::from(limits.processes) + HOLDERS)?;
             self.armed = Some(wanted);
         }
         if self.gives_way.swap(false, Ordering::Relaxed) {
@@ -178,9 +191,11 @@ impl Slot {
         used.saturating_sub(self.base.cpu)
     }
 
-    /// Processes and threads in it now; `None` where nothing counts them.
-    pub(crate) fn processes(&self) -> Option<u64> {
+    /// Whether no process of a program whose first one has ended is left in it. The one that may
+    /// be left is the holder of its memory; false where nothing counts them.
+    pub(crate) fn is_deserted(&self) -> bool {
         self.number(CgroupFile::PidsUsage)
+            .is_some_and(|count| count <= HOLDERS)
     }
 
     /// Memory charged to it now; `None` where nothing counts it.

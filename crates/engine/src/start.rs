@@ -209,6 +209,7 @@ fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineErr
         landlock_abi: found.landlock_abi,
         zygote_filter: compile(FilterKind::Zygote)?,
         child_filter: compile(FilterKind::Child)?,
+        holder_filter: compile(FilterKind::Holder)?,
     })
 }
 

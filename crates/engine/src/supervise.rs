@@ -37,6 +37,8 @@ const MOST_REFUSED_FORKS: u64 = 1_000;
 const OLD_LOOK: Duration = Duration::from_millis(250);
 /// How long an init that was killed from outside may take to end after its namespace.
 const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
+/// How long the ends of the pipes of an ended program may take to be noticed.
+const LAST_BYTES: Duration = Duration::from_millis(5);
 /// Source: signal(7).
 const SIGKILL: i32 = 9;
 
@@ -71,7 +73,7 @@ impl Observed {
     }
 }
 
-/// What is left of an execution whose processes are gone: nothing that an answer depends on.
+/// What is left of an execution whose first process is gone: nothing that an answer depends on.
 #[derive(Debug, Default)]
 pub(crate) struct Remains {
     init: Option<(Watched, Lifeline)>,
@@ -81,14 +83,23 @@ pub(crate) struct Remains {
 }
 
 impl Remains {
-    /// Waits until nothing at all is left.
-    pub(crate) async fn gone(self) {
-        drop((self.pipes, self.handed));
-        if let Some((init, mut lifeline)) = self.init {
+    /// Kills what is left of the tree; when this returns no process of it is there any more.
+    pub(crate) async fn end_tree(&mut self) -> Result<(), ExecutionError> {
+        if let Some((init, mut lifeline)) = self.init.take() {
             lifeline.cut();
-            // It can only fail to be reaped if somebody else has reaped it.
-            let _ = init.ended().await;
+            init.ended()
+                .await
+                .map_err(|error| host("reap the sandbox's init", &error))?;
         }
+        Ok(())
+    }
+
+    /// Waits until nothing at all is left.
+    pub(crate) async fn gone(mut self) {
+        self.pipes.clear();
+        drop(std::mem::take(&mut self.handed));
+        // It can only fail to be reaped if somebody else has reaped it.
+        let _ = self.end_tree().await;
         self.mounts.gone().await;
     }
 }
@@ -174,18 +185,30 @@ pub(crate) async fn supervise(
             });
         }
     }
-    let init = bury(slot, init, lifeline).await?;
-    // Every writer is gone, so what is left in the pipes is all there will ever be.
-    let (stdout, stderr, report) = match read {
-        Some(read) => read,
-        None => reading.await,
-    };
-    let remains = Remains {
-        init,
+    // Where only the holder of its memory is left and every writer is gone, there is nobody to wait
+    // for; the end of the namespace comes after the answer.
+    let deserted = slot.is_deserted();
+    if deserted && read.is_none() {
+        read = tokio::time::timeout(LAST_BYTES, &mut reading).await.ok();
+    }
+    let mut remains = Remains {
+        init: Some((init, lifeline)),
         mounts,
-        pipes: vec![stdout.1, stderr.1, report.1],
+        pipes: Vec::new(),
         handed,
     };
+    let (stdout, stderr, report) = match read {
+        Some(read) if deserted => read,
+        read => {
+            remains.end_tree().await?;
+            match read {
+                Some(read) => read,
+                // Every writer is gone, so what is left in the pipes is all there will ever be.
+                None => reading.await,
+            }
+        }
+    };
+    remains.pipes = vec![stdout.1, stderr.1, report.1];
     let counters = slot.counters();
     Ok(Observed {
         cancelled,
@@ -200,25 +223,6 @@ pub(crate) async fn supervise(
         empty_size,
         remains,
     })
-}
-
-/// The first process is gone; what it left behind goes now, and with it every pipe's writer.
-///
-/// Where the kernel counts no process in the slot's cgroup any more, nothing was left, and nobody
-/// has to wait for the namespace's own end: init comes back, to be waited for later.
-async fn bury(
-    slot: &Slot,
-    init: Watched,
-    mut lifeline: Lifeline,
-) -> Result<Option<(Watched, Lifeline)>, ExecutionError> {
-    if slot.processes() == Some(0) {
-        return Ok(Some((init, lifeline)));
-    }
-    lifeline.cut();
-    init.ended()
-        .await
-        .map_err(|error| host("reap the sandbox's init", &error))?;
-    Ok(None)
 }
 
 fn exit_of(reaped: &Reaped) -> ExitStatus {

@@ -188,8 +188,8 @@ pub struct ForkRequest {
     pub nonce: [u8; 32],
     /// How many `cgroup.procs` descriptors come along.
     pub procs: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Uid of the holder of the child's memory; 0 for no holder.
+    pub holder_uid: u32,
 }
 
 /// The zygote's answer. With `pid` 0 and `errno` 0 it says that the zygote is ready.
@@ -299,6 +299,8 @@ steps! {
     SPAWNER = 21, "setting up the spawner";
     /// unshare(CLONE_NEWNET), where Landlock has no scopes.
     NETWORK = 22, "a network namespace of its own";
+    /// The second process in a child's memory.
+    HOLDER = 23, "the holder of its memory";
 }
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct ConfinePlan {
     pub zygote_filter: Vec<u8>,
     /// The last filter in a child.
     pub child_filter: Vec<u8>,
+    /// The one of the holder of a child's memory, on top of the zygote's.
+    pub holder_filter: Vec<u8>,
 }
 
 /// Everything about one zygote.
@@ -182,6 +184,7 @@ impl ConfinePlan {
         out.number(self.landlock_abi.into());
         out.bytes(&self.zygote_filter);
         out.bytes(&self.child_filter);
+        out.bytes(&self.holder_filter);
         out.0
     }
 
@@ -193,6 +196,7 @@ impl ConfinePlan {
             landlock_abi: input.small()?,
             zygote_filter: input.bytes()?,
             child_filter: input.bytes()?,
+            holder_filter: input.bytes()?,
         })
     }
 }
@@ -478,6 +482,7 @@ mod tests {
             landlock_abi: 7,
             zygote_filter: vec![1],
             child_filter: vec![2, 3],
+            holder_filter: vec![4],
         };
         assert_eq!(ConfinePlan::decode(&confine.encode()).unwrap(), confine);
     }

@@ -6,6 +6,7 @@
 
 mod cgroup;
 mod descriptors;
+mod holder;
 mod identity;
 mod landlock;
 mod limits;
@@ -70,13 +71,14 @@ fn at<T>(step: u32, result: io::Result<T>) -> Result<T, Failure> {
 /// 3. mounts while we still may mount; the output folder is opened while its path is certain;
 /// 4. a private `/proc`, which the user namespace's maps need;
 /// 5. a session of its own, so that no signal to a group reaches the host;
-/// 6. the slot's uid, for which mounts would be too late;
-/// 7. a user namespace with that one id: needs the uid, and `/proc` to write the map;
-/// 8. no capabilities, in the namespace that has just given them all;
-/// 9. limits, counted from here on in the namespace's own counters;
-/// 10. Landlock forbids mounting, so after all mounts, and needs no-new-privileges (the launcher's);
-/// 11. descriptors, when nothing else needs one;
-/// 12. the filter takes away every call used so far, so it is last.
+/// 6. the holder of this memory, which takes another uid and so needs root;
+/// 7. the slot's uid, for which mounts would be too late;
+/// 8. a user namespace with that one id: needs the uid, and `/proc` to write the map;
+/// 9. no capabilities, in the namespace that has just given them all;
+/// 10. limits, counted from here on in the namespace's own counters;
+/// 11. Landlock forbids mounting, so after all mounts, and needs no-new-privileges (the launcher's);
+/// 12. descriptors, when nothing else needs one;
+/// 13. the filter takes away every call used so far, so it is last.
 pub fn confine(
     plan: &ConfinePlan,
     request: &ForkRequest,
@@ -119,6 +121,10 @@ fn steps(
     at(step::PROC, workdir::mount_proc())?;
     let mounts = at(step::PROC, workdir::own_mounts())?;
     at(step::SESSION, process::new_session())?;
+    at(
+        step::HOLDER,
+        holder::start(request.holder_uid, &plan.holder_filter),
+    )?;
     at(
         step::IDENTITY,
         identity::become_slot(plan.privilege, request.uid),

@@ -100,6 +100,8 @@ pub enum FilterKind {
     Child,
     /// Inherited by every child: what the fork loop and the child's confinement need as well.
     Zygote,
+    /// On top of the zygote's, in the process that only holds a child's memory.
+    Holder,
 }
 
 /// The error a refused call returns.
@@ -165,6 +167,7 @@ pub struct SyscallPolicy {
     pub(super) unknown: Errno,
     child: BTreeMap<String, Verdict>,
     zygote: BTreeSet<String>,
+    holder: BTreeSet<String>,
     needs_cgroups: Vec<String>,
 }
 
@@ -216,22 +219,26 @@ impl SyscallPolicy {
                 &Verdict::Refuse(entry.errno),
             )?;
         }
-        let mut zygote = BTreeMap::new();
-        for entry in &file.zygote {
-            add(
-                &mut zygote,
-                &known,
-                &entry.calls,
-                &entry.reason,
-                &Verdict::Allow,
-            )?;
-        }
-        let zygote = zygote.into_keys().collect();
+        let allowed = |entries: &[PlainEntry]| {
+            let mut verdicts = BTreeMap::new();
+            for entry in entries {
+                add(
+                    &mut verdicts,
+                    &known,
+                    &entry.calls,
+                    &entry.reason,
+                    &Verdict::Allow,
+                )?;
+            }
+            Ok(verdicts.into_keys().collect())
+        };
+        let (zygote, holder) = (allowed(&file.zygote)?, allowed(&file.holder)?);
         Ok(Self {
             default: file.default,
             unknown: file.unknown,
             child,
             zygote,
+            holder,
             needs_cgroups,
         })
     }
@@ -249,8 +256,11 @@ impl SyscallPolicy {
     /// What a filter answers to a call of this name.
     #[must_use]
     pub fn verdict(&self, name: &str, which: FilterKind) -> Verdict {
-        if which == FilterKind::Zygote && self.zygote.contains(name) {
-            return Verdict::Allow;
+        match which {
+            FilterKind::Holder if self.holder.contains(name) => return Verdict::Allow,
+            FilterKind::Holder => return Verdict::Refuse(self.default),
+            FilterKind::Zygote if self.zygote.contains(name) => return Verdict::Allow,
+            FilterKind::Zygote | FilterKind::Child => {}
         }
         self.child
             .get(name)
@@ -301,6 +311,7 @@ struct PolicyFile {
     restrict: Vec<RestrictEntry>,
     refuse: Vec<RefuseEntry>,
     zygote: Vec<PlainEntry>,
+    holder: Vec<PlainEntry>,
 }
 
 #[derive(Deserialize)]

@@ -76,19 +76,37 @@ pub fn shrink_bounding_set(kept: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// `cap_user_header_t`.
 #[repr(C)]
-struct Header {
+pub(crate) struct Header {
     version: u32,
     pid: i32,
 }
 
+/// `cap_user_data_t`.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Sets {
+pub(crate) struct Sets {
     effective: u32,
     permitted: u32,
     inheritable: u32,
 }
+
+/// This process, in the version with two blocks of 32 bits: `_LINUX_CAPABILITY_VERSION_3`.
+const HEADER: Header = Header {
+    version: 0x2008_0522,
+    pid: 0,
+};
+
+/// The arguments with which capset(2) gives up everything.
+pub(crate) static NO_CAPABILITIES: (Header, [Sets; 2]) = (
+    HEADER,
+    [Sets {
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+    }; 2],
+);
 
 /// Sets permitted and effective capabilities to `kept` and inheritable to none. Source: capset(2).
 pub fn keep_capabilities(kept: u64) -> io::Result<()> {
@@ -116,11 +134,7 @@ pub fn keep_across_exec(kept: u64) -> io::Result<()> {
 }
 
 fn set_capabilities(kept: u64, inheritable: u64) -> io::Result<()> {
-    // _LINUX_CAPABILITY_VERSION_3: two blocks of 32 bits.
-    let header = Header {
-        version: 0x2008_0522,
-        pid: 0,
-    };
+    let header = HEADER;
     let half =
         |set: u64, index: u32| u32::try_from((set >> (32 * index)) & 0xffff_ffff).unwrap_or(0);
     let sets = [0, 1].map(|index| Sets {

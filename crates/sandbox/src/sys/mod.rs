@@ -8,6 +8,7 @@
 )]
 
 pub mod fd;
+pub(crate) mod holder;
 pub mod identity;
 pub mod landlock;
 pub mod memory;

@@ -309,17 +309,7 @@ pub fn limits_of(resource: u32) -> io::Result<(u64, u64)> {
 /// Shape: `program` is an array of 8-byte `sock_filter`s, native endian, at most 4096.
 /// Errors: `EINVAL` for another shape. Source: seccomp(2).
 pub fn install_filter(program: &[u8]) -> io::Result<()> {
-    let count = program.len() / size_of::<libc::sock_filter>();
-    let (Ok(len), true) = (
-        u16::try_from(count),
-        !program.is_empty() && program.len().is_multiple_of(8),
-    ) else {
-        return Err(io::Error::from_raw_os_error(libc::EINVAL));
-    };
-    let wanted = libc::sock_fprog {
-        len,
-        filter: program.as_ptr().cast_mut().cast(),
-    };
+    let wanted = filter_program(program)?;
     // SAFETY: the kernel copies `len` instructions of 8 bytes, byte-wise and so without need of
     // alignment, and checks the program itself.
     check_long(unsafe {
@@ -331,4 +321,19 @@ pub fn install_filter(program: &[u8]) -> io::Result<()> {
         )
     })?;
     Ok(())
+}
+
+/// A filter as the kernel wants it given; it points into `program`. Errors: as `install_filter`.
+pub(crate) fn filter_program(program: &[u8]) -> io::Result<libc::sock_fprog> {
+    let count = program.len() / size_of::<libc::sock_filter>();
+    let (Ok(len), true) = (
+        u16::try_from(count),
+        !program.is_empty() && program.len().is_multiple_of(8),
+    ) else {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    };
+    Ok(libc::sock_fprog {
+        len,
+        filter: program.as_ptr().cast_mut().cast(),
+    })
 }

@@ -298,6 +298,24 @@ fn a_zygote_can_do_what_confining_a_child_takes() {
 }
 
 #[test]
+fn a_holder_may_wait_and_nothing_else() {
+    for name in ["futex", "ppoll", "exit_group"] {
+        assert_eq!(answer(FilterKind::Holder, name, 0, 0), ALLOW, "{name}");
+    }
+    for name in [
+        "read",
+        "write",
+        "mmap",
+        "kill",
+        "openat",
+        "clone",
+        "setresuid",
+    ] {
+        assert_eq!(answer(FilterKind::Holder, name, 0, 0), EPERM, "{name}");
+    }
+}
+
+#[test]
 fn bytes_are_the_instructions() {
     let policy = SyscallPolicy::embedded().unwrap();
     let bytes = compile(&policy, FilterKind::Child, Arch::X86_64).unwrap();

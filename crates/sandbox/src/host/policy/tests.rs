@@ -1,6 +1,7 @@
 use super::*;
 
-const MINIMAL: &str = "default = 'EPERM'\nunknown = 'ENOSYS'\nrefuse = []\nzygote = []\n";
+const MINIMAL: &str =
+    "default = 'EPERM'\nunknown = 'ENOSYS'\nrefuse = []\nzygote = []\nholder = []\n";
 
 fn check(text: &str, expected: &str) {
     let error = SyscallPolicy::parse(&format!("{MINIMAL}{text}")).unwrap_err();
