@@ -237,6 +237,14 @@ impl Engine {
     }
 }
 
+/// What was settled before an execution began, and goes into its report.
+struct Terms {
+    id: ExecutionId,
+    limits: Limits,
+    start: Duration,
+    preload: usize,
+}
+
 impl Inner {
     /// The life of one execution, from the queue to the release of its slot.
     async fn run(
@@ -272,8 +280,13 @@ impl Inner {
         let ended = match observed {
             Ok(mut observed) => {
                 remains = std::mem::take(&mut observed.remains);
-                self.report(id, observed, &mut remains, &slot, limits, start, preload)
-                    .await
+                let terms = Terms {
+                    id,
+                    limits,
+                    start,
+                    preload,
+                };
+                self.report(terms, observed, &mut remains, &slot).await
             }
             Err(error) => Err(error),
         };
@@ -296,14 +309,17 @@ impl Inner {
 
     async fn report(
         &self,
-        id: ExecutionId,
+        terms: Terms,
         observed: Observed,
         remains: &mut Remains,
         slot: &Slot,
-        limits: Limits,
-        start: Duration,
-        preload: usize,
     ) -> Result<ExecutionReport, ExecutionError> {
+        let Terms {
+            id,
+            limits,
+            start,
+            preload,
+        } = terms;
         if observed.is_victim_of_the_host(&limits) {
             return Err(ExecutionError::HostMemory);
         }

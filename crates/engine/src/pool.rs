@@ -194,10 +194,11 @@ impl Pools {
             && limits.workdir_inodes == made_for.workdir_inodes
     }
 
-    /// The next waiting child; those that died while waiting are thrown away.
+    /// The child that was made last, since its memory is still in the processor's caches; those that
+    /// died while waiting are thrown away.
     async fn take_living(&self, pool: &Pool) -> Option<Child> {
         loop {
-            let child = pool.ready.lock().ok()?.pop_front()?;
+            let child = pool.ready.lock().ok()?.pop_back()?;
             if child.ready.is_alive() {
                 return Some(child);
             }
@@ -300,7 +301,7 @@ impl Pools {
             Err(error) => error,
         };
         let fullest = self.pools.iter().max_by_key(|pool| pool.waiting());
-        let spare = fullest.and_then(|pool| pool.ready.lock().ok()?.pop_back());
+        let spare = fullest.and_then(|pool| pool.ready.lock().ok()?.pop_front());
         let Some(child) = spare else {
             return Err(refused);
         };
