@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::escapes::Selection;
-use crate::tally::{Tally, read_line, read_unittest_end};
+use crate::tally::{Runner, Tally};
 use crate::{escapes, say, tidy};
 
 /// Format, lints, house rules and guest tests: no release build.
@@ -69,16 +69,18 @@ fn rust_tests(root: &Path) -> Result<Tally> {
             "--color",
             "never",
         ]);
-        let mut tally = counted("tests", &mut command)?;
+        let mut tally = counted("tests", Runner::Nextest, &mut command)?;
         // nextest does not run the examples in documentation.
         tally += counted(
             "doc tests",
+            Runner::CargoTest,
             cargo(root).args(["test", "--release", "--locked", "--workspace", "--doc"]),
         )?;
         return Ok(tally);
     }
     counted(
         "tests",
+        Runner::CargoTest,
         command.args([
             "test",
             "--release",
@@ -111,7 +113,7 @@ fn guest_tests(root: &Path) -> Result<Tally> {
         "--top-level-directory",
         "tests",
     ]);
-    counted("guest tests", &mut command)
+    counted("guest tests", Runner::Unittest, &mut command)
 }
 
 /// Runs a command whose success is one passed check.
@@ -127,7 +129,7 @@ fn step(name: &str, command: &mut Command) -> Tally {
 /// Runs a test runner, shows its output and adds up its sums.
 ///
 /// Errors: the runner did not start. A runner that fails without a failed test counts as one.
-fn counted(name: &str, command: &mut Command) -> Result<Tally> {
+fn counted(name: &str, runner: Runner, command: &mut Command) -> Result<Tally> {
     say(&format!("== {name}"));
     let mut child = command
         .env("CARGO_TERM_COLOR", "never")
@@ -142,7 +144,7 @@ fn counted(name: &str, command: &mut Command) -> Result<Tally> {
     let readers: Vec<_> = outputs
         .into_iter()
         .flatten()
-        .map(|pipe| std::thread::spawn(move || add_up(pipe)))
+        .map(|pipe| std::thread::spawn(move || runner.add_up(shown(pipe))))
         .collect();
     let mut tally = Tally::default();
     for reader in readers {
@@ -155,21 +157,10 @@ fn counted(name: &str, command: &mut Command) -> Result<Tally> {
     Ok(tally)
 }
 
-fn add_up(pipe: impl std::io::Read) -> Tally {
-    let mut tally = Tally::default();
-    for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-        say(&line);
-        tally += read_line(&line).unwrap_or_default();
-        if let Some((failed, skipped)) = read_unittest_end(&line) {
-            tally.passed = tally.passed.saturating_sub(failed + skipped);
-            tally += Tally {
-                passed: 0,
-                failed,
-                skipped,
-            };
-        }
-    }
-    tally
+/// The lines of a runner's output, each shown as it comes.
+fn shown(pipe: impl std::io::Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+    lines.inspect(|line| say(line))
 }
 
 /// Where the release binary is built.

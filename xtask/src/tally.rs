@@ -52,94 +52,128 @@ impl fmt::Display for Tally {
     }
 }
 
-/// The counts in one line of a runner's output, if it is a line that sums up.
-///
-/// Knows nextest (`Summary [..] 5 tests run: 4 passed, 1 failed, 1 skipped`), `cargo test`
-/// (`test result: ok. 3 passed; 0 failed; 1 ignored; ..`) and unittest (`Ran 7 tests in 1s`, then
-/// `OK (skipped=1)` or `FAILED (failures=1, errors=1)`).
-pub(crate) fn read_line(line: &str) -> Option<Tally> {
-    let line = line.trim();
-    if line.starts_with("Summary [") || line.starts_with("test result:") {
-        let words = || {
-            line.split(|c: char| !c.is_ascii_alphanumeric())
-                .filter(|word| !word.is_empty())
-        };
-        let before = |names: &[&str]| {
-            let pairs = words().zip(words().skip(1));
-            pairs
-                .filter(|(_, name)| names.contains(name))
-                .find_map(|(count, _)| count.parse().ok())
-                .unwrap_or(0)
-        };
-        return Some(Tally {
-            passed: before(&["passed"]),
-            failed: before(&["failed"]),
-            skipped: before(&["skipped", "ignored"]),
-        });
-    }
-    if let Some(rest) = line.strip_prefix("Ran ") {
-        let passed = rest.split(' ').next()?.parse().ok()?;
-        return Some(Tally {
-            passed,
-            ..Tally::default()
-        });
-    }
-    None
+/// A test runner, by how it sums up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// `Summary [..] 5 tests run: 4 passed, 1 failed, 1 skipped`.
+    Nextest,
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; ..`, once per test binary.
+    CargoTest,
+    /// `Ran 7 tests in 1s`, then `OK (skipped=1)` or `FAILED (failures=1, errors=1)`.
+    Unittest,
 }
 
-/// The correction in unittest's last line: what `Ran N tests` counted, but did not pass.
-pub(crate) fn read_unittest_end(line: &str) -> Option<(u64, u64)> {
-    if !line.starts_with("OK") && !line.starts_with("FAILED") {
-        return None;
+impl Runner {
+    /// The sum of a runner's whole output.
+    ///
+    /// Only the lines of this runner count. nextest shows what a failed test has printed, and
+    /// that ends with the line by which the test binary itself sums up.
+    pub(crate) fn add_up(self, lines: impl IntoIterator<Item = String>) -> Tally {
+        let mut tally = Tally::default();
+        for line in lines {
+            let line = line.trim();
+            match self {
+                // The last one is nextest's own: a test may print the same.
+                Self::Nextest if line.starts_with("Summary [") => tally = counts(line),
+                Self::CargoTest if line.starts_with("test result:") => tally += counts(line),
+                Self::Unittest => unittest(line, &mut tally),
+                Self::Nextest | Self::CargoTest => {}
+            }
+        }
+        tally
     }
-    let number = |name: &str| {
-        let start = line.find(&format!("{name}="))? + name.len() + 1;
-        line[start..]
-            .split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse::<u64>()
-            .ok()
+}
+
+/// The numbers before `passed`, `failed` and `skipped`.
+fn counts(line: &str) -> Tally {
+    let words = || {
+        line.split(|c: char| !c.is_ascii_alphanumeric())
+            .filter(|word| !word.is_empty())
     };
-    let failed = number("failures").unwrap_or(0) + number("errors").unwrap_or(0);
-    Some((failed, number("skipped").unwrap_or(0)))
+    let before = |names: &[&str]| {
+        let pairs = words().zip(words().skip(1));
+        pairs
+            .filter(|(_, name)| names.contains(name))
+            .find_map(|(count, _)| count.parse().ok())
+            .unwrap_or(0)
+    };
+    Tally {
+        passed: before(&["passed"]),
+        failed: before(&["failed"]),
+        skipped: before(&["skipped", "ignored"]),
+    }
+}
+
+/// `Ran N tests` counts all; the last line says how many of them did not pass.
+fn unittest(line: &str, tally: &mut Tally) {
+    if let Some(rest) = line.strip_prefix("Ran ") {
+        let all = rest.split(' ').next().and_then(|count| count.parse().ok());
+        tally.passed += all.unwrap_or(0);
+    } else if line.starts_with("OK") || line.starts_with("FAILED") {
+        let number = |name: &str| {
+            let start = line.find(&format!("{name}="))? + name.len() + 1;
+            line[start..]
+                .split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse::<u64>()
+                .ok()
+        };
+        let failed = number("failures").unwrap_or(0) + number("errors").unwrap_or(0);
+        let skipped = number("skipped").unwrap_or(0);
+        tally.passed = tally.passed.saturating_sub(failed + skipped);
+        tally.failed += failed;
+        tally.skipped += skipped;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tally(passed: u64, failed: u64, skipped: u64) -> Option<Tally> {
-        Some(Tally {
+    fn check(runner: Runner, output: &str, expected: (u64, u64, u64)) {
+        let (passed, failed, skipped) = expected;
+        let expected = Tally {
             passed,
             failed,
             skipped,
-        })
+        };
+        let lines = output.lines().map(str::to_owned);
+        assert_eq!(runner.add_up(lines), expected, "{output}");
     }
 
     #[test]
     fn sums_of_every_runner_are_read() {
-        for (line, expected) in [
-            (
-                "     Summary [   0.4s] 5 tests run: 4 passed, 1 failed, 2 skipped",
-                tally(4, 1, 2),
-            ),
-            (
-                "Summary [0.1s] 1 test run: 1 passed (1 slow), 0 skipped",
-                tally(1, 0, 0),
-            ),
-            (
-                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured",
-                tally(3, 0, 1),
-            ),
-            ("Ran 7 tests in 1.2s", tally(7, 0, 0)),
-            ("test a_test_passed ... ok", None),
-        ] {
-            assert_eq!(read_line(line), expected, "{line}");
-        }
-        assert_eq!(
-            read_unittest_end("FAILED (failures=1, errors=2, skipped=3)"),
-            Some((3, 3))
+        check(
+            Runner::Nextest,
+            "     Summary [   0.4s] 5 tests run: 4 passed, 1 failed, 2 skipped",
+            (4, 1, 2),
         );
-        assert_eq!(read_unittest_end("OK"), Some((0, 0)));
+        check(
+            Runner::Nextest,
+            "Summary [0.1s] 1 test run: 1 passed (1 slow), 0 skipped",
+            (1, 0, 0),
+        );
+        check(
+            Runner::CargoTest,
+            "test a_test_passed ... ok\ntest result: ok. 3 passed; 0 failed; 1 ignored; 0 measured\n\
+             test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured",
+            (5, 0, 1),
+        );
+        check(Runner::Unittest, "Ran 7 tests in 1.2s\n\nOK", (7, 0, 0));
+        check(
+            Runner::Unittest,
+            "Ran 7 tests in 1.2s\n\nFAILED (failures=1, errors=2, skipped=3)",
+            (1, 3, 3),
+        );
+    }
+
+    #[test]
+    fn a_failed_test_of_nextest_counts_once() {
+        let output = "        FAIL [   0.005s] (1/2) a tests::one\n  stdout ---\n\n    running 1 test\n\
+                      test tests::one ... FAILED\n\n    \
+                      test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 3 filtered out\n\n    \
+                      Summary [   9.9s] 7 tests run: 7 passed, 0 skipped\n\
+                      ────────────\n     Summary [   0.006s] 2 tests run: 1 passed, 1 failed, 0 skipped";
+        check(Runner::Nextest, output, (1, 1, 0));
     }
 }
