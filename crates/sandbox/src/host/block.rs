@@ -74,9 +74,10 @@ pub fn lease(folder: &Path) -> io::Result<Block> {
     ))
 }
 
-/// Whether the server that had this block is gone.
-pub fn is_free(folder: &Path, name: &str) -> bool {
-    open_lock(folder, name).is_ok_and(|lock| lock.try_lock().is_ok())
+/// The lock of a block whose server is gone. While it is held, no server can lease that block.
+pub(super) fn hold_if_free(folder: &Path, name: &str) -> Option<File> {
+    let lock = open_lock(folder, name).ok()?;
+    lock.try_lock().is_ok().then_some(lock)
 }
 
 fn open_lock(folder: &Path, name: &str) -> io::Result<File> {
@@ -119,10 +120,12 @@ mod tests {
         let first = lease(folder.path()).unwrap();
         let second = lease(folder.path()).unwrap();
         assert_ne!(first.first_uid, second.first_uid);
-        assert!(!is_free(folder.path(), &first.name));
+        assert!(hold_if_free(folder.path(), &first.name).is_none());
         let name = first.name.clone();
         drop(first);
-        assert!(is_free(folder.path(), &name));
+        let held = hold_if_free(folder.path(), &name);
+        assert!(held.is_some());
+        assert_ne!(lease(folder.path()).unwrap().name, name);
     }
 
     #[test]

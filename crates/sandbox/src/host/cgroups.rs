@@ -82,7 +82,11 @@ fn may_make_folders(folder: &Path) -> bool {
     fs::create_dir(&trial).is_ok() && fs::remove_dir(&trial).is_ok()
 }
 
-/// Removes cgroups of servers that are gone: those whose block's lock is free, and `own`.
+/// Removes cgroups of servers that are gone, and those that bear the name of `own`, a block that
+/// the caller has leased.
+///
+/// A folder goes only while the lock of the block that made it is held, so no server that is
+/// starting just now can lose a folder to this. What bears no name of ours stays.
 pub fn clean(parents: &CgroupParents, locks: &Path, own: &str) {
     let folders: Vec<&String> = match parents {
         CgroupParents::None => vec![],
@@ -104,17 +108,23 @@ pub fn clean(parents: &CgroupParents, locks: &Path, own: &str) {
         let Some(block) = block_of(&name) else {
             continue;
         };
-        if block == own || block::is_free(locks, block) {
+        let held = (block != own).then(|| block::hold_if_free(locks, block));
+        if !matches!(held, Some(None)) {
             // A folder that still has processes cannot be removed; the next start tries again.
             let _ = remove_tree(&entry.path());
         }
     }
 }
 
-/// The block that made a folder of this name.
+/// The block that made a folder of this name: `hognose-N`, or `hognose-N-slot-M` beside it.
 fn block_of(folder: &str) -> Option<&str> {
-    let block = folder.split("-slot-").next()?;
-    folder.starts_with("hognose-").then_some(block)
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (block, slot) = match folder.split_once("-slot-") {
+        Some((block, slot)) => (block, Some(slot)),
+        None => (folder, None),
+    };
+    let ours = is_number(block.strip_prefix("hognose-")?) && slot.is_none_or(is_number);
+    ours.then_some(block)
 }
 
 #[cfg(test)]
@@ -125,7 +135,44 @@ mod tests {
     fn a_folder_tells_its_block() {
         assert_eq!(block_of("hognose-7"), Some("hognose-7"));
         assert_eq!(block_of("hognose-7-slot-12"), Some("hognose-7"));
-        assert_eq!(block_of("system.slice"), None);
+        for other in [
+            "system.slice",
+            "hognose-",
+            "hognose-x",
+            "hognose-7x",
+            "hognose-7-slot-",
+            "hognose-7-slot-1-slot-2",
+            "probe-hognose-7",
+        ] {
+            assert_eq!(block_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_folders_of_a_block_whose_lock_is_free_go() {
+        let (locks, tree) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (own, other) = (
+            block::lease(locks.path()).unwrap(),
+            block::lease(locks.path()).unwrap(),
+        );
+        let gone = block::lease(locks.path()).unwrap();
+        let of = |block: &block::Block| [block.name.clone(), format!("{}-slot-3", block.name)];
+        let stay = [
+            of(&other).to_vec(),
+            vec!["hognose-notes".into(), "user".into()],
+        ]
+        .concat();
+        let go = [of(&own), of(&gone)].concat();
+        for folder in stay.iter().chain(&go) {
+            // As on v1, where the slots of memory and pids lie below and the others beside.
+            fs::create_dir_all(tree.path().join(folder).join("slot-0")).unwrap();
+        }
+        drop(gone);
+        let parent = tree.path().to_string_lossy().into_owned();
+        clean(&CgroupParents::V2 { parent }, locks.path(), &own.name);
+        let there = |folder: &String| tree.path().join(folder).exists();
+        assert!(stay.iter().all(there));
+        assert!(!go.iter().any(there));
     }
 
     const OWN: &str = "8:pids:/\n4:memory:/a/b\n2:cpuacct:/\n0::/u\n";
