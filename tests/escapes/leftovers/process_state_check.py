@@ -18,7 +18,7 @@ found = [
         "signal": signal.getsignal(signal.SIGTERM) == signal.SIG_IGN,
         "recursion": sys.getrecursionlimit() == 777,
         "warnings": any("planted" in str(rule) for rule in warnings.filters),
-        "nice": os.nice(0) >= 5,
+        "nice": os.nice(0) == 19,
     }.items()
     if changed
 ]
