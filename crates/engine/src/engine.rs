@@ -23,6 +23,7 @@ use crate::outcome::Artifact;
 use crate::pool::{Child, Keeper, PoolSettings, Pools};
 use crate::preload;
 use crate::request::{ExecutionRequest, InputFile};
+use crate::sampler::Sampler;
 use crate::slot::Slot;
 use crate::spawner::Spawner;
 use crate::start::{self, StartEngineError};
@@ -70,6 +71,7 @@ struct Inner {
     isolation: Isolation,
     block: Block,
     spawner: Arc<Spawner>,
+    sampler: Sampler,
     pools: Arc<Pools>,
     _keeper: Keeper,
     permits: Semaphore,
@@ -94,6 +96,7 @@ impl Engine {
                 isolation: started.isolation,
                 block: started.block,
                 spawner,
+                sampler: started.sampler,
                 _keeper: Keeper::start(&pools),
                 pools,
                 permits: Semaphore::new(config.slots),
@@ -196,6 +199,9 @@ impl Engine {
         if self.inner.spawner.is_gone() {
             return Err("the spawner is gone; restart hognose".into());
         }
+        if self.inner.sampler.is_gone() {
+            return Err("the sampler is gone; restart hognose".into());
+        }
         Ok(())
     }
 
@@ -275,7 +281,16 @@ impl Inner {
         let start = asked.elapsed();
         let _ = started.send(Ok(()));
         let _ = events.send(Event::Started).await;
-        let observed = supervise(ready, &slot, &request, &limits, &events, &mut cancel).await;
+        let observed = supervise(
+            ready,
+            &slot,
+            &self.sampler,
+            &request,
+            &limits,
+            &events,
+            &mut cancel,
+        )
+        .await;
         let mut remains = Remains::default();
         let ended = match observed {
             Ok(mut observed) => {

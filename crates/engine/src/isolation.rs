@@ -12,7 +12,8 @@ use sandbox::plan::CgroupParents;
 /// How strong the confinement is, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// Root without cgroups, as in an unprivileged container: memory is bounded per process only.
+    /// Root without cgroups, as in an unprivileged container: memory is bounded per process and
+    /// sampled per tree.
     Nested,
     /// An ordinary user: every layer but unique uids and cgroups.
     Rootless,
@@ -96,7 +97,7 @@ pub fn tier_of(probe: &Probe, cgroups: &CgroupParents) -> Tier {
 
 /// The layers without which no guest is started, in words; empty when all are there.
 #[must_use]
-pub fn missing_essentials(probe: &Probe) -> Vec<&'static str> {
+pub fn missing_essentials(probe: &Probe, tier: Tier) -> Vec<&'static str> {
     let needed = [
         (
             probe.user_namespaces,
@@ -110,12 +111,30 @@ pub fn missing_essentials(probe: &Probe) -> Vec<&'static str> {
             probe.seccomp,
             "seccomp filters (a kernel built with CONFIG_SECCOMP_FILTER)",
         ),
+        (
+            uids_exist(probe, tier),
+            "uids for its guests (give the container the usual 65536 uids and gids, or run as an ordinary user)",
+        ),
+        (
+            memory_is_bounded(probe, tier),
+            "a bound on memory (no cgroup can be made, and without the capability SYS_PTRACE memory cannot be sampled)",
+        ),
     ];
     needed
         .into_iter()
         .filter(|(there, _)| !there)
         .map(|(_, name)| name)
         .collect()
+}
+
+/// Whether every guest can have the uid that it needs.
+fn uids_exist(probe: &Probe, tier: Tier) -> bool {
+    tier == Tier::Rootless || probe.has_uids
+}
+
+/// Whether anybody can say how much memory a tree has.
+fn memory_is_bounded(probe: &Probe, tier: Tier) -> bool {
+    tier != Tier::Nested || probe.sees_memory
 }
 
 /// Every layer, enforced or missing, what that means here and how to mend it.
@@ -137,7 +156,7 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
         mend: None,
     };
     let layers = vec![
-        cgroup_layer(tier, cgroups),
+        cgroup_layer(tier, cgroups, memory_is_bounded(probe, tier)),
         always(
             "namespaces",
             "mount, pid, net, ipc, uts, cgroup",
@@ -161,7 +180,7 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
             "tmpfs with byte and inode caps, no execution",
             "what a guest writes ends with it",
         ),
-        uid_layer(tier),
+        uid_layer(tier, uids_exist(probe, tier)),
         Layer {
             name: "user_namespace",
             state: must(probe.user_namespaces),
@@ -178,7 +197,11 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
         always(
             "rlimits",
             "files, stack, locked memory, queues, processes",
-            "a second belt behind cgroups",
+            if tier == Tier::Full {
+                "a second belt behind cgroups"
+            } else {
+                "memory and CPU time of one process, and the number of processes, are capped by the kernel"
+            },
         ),
         landlock_layer(probe.landlock_abi),
         Layer {
@@ -200,8 +223,9 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
     }
 }
 
-fn cgroup_layer(tier: Tier, cgroups: &CgroupParents) -> Layer {
+fn cgroup_layer(tier: Tier, cgroups: &CgroupParents, sampled: bool) -> Layer {
     let (state, detail) = match (tier, cgroups) {
+        _ if !sampled => (LayerState::Missing, "none delegated, and no SYS_PTRACE"),
         (_, CgroupParents::None) | (Tier::Rootless | Tier::Nested, _) => {
             (LayerState::Weaker, "none delegated")
         }
@@ -212,23 +236,48 @@ fn cgroup_layer(tier: Tier, cgroups: &CgroupParents) -> Layer {
             (LayerState::Enforced, "v2 (unproven): memory, pids, cpu")
         }
     };
-    let weaker = state == LayerState::Weaker;
+    let meaning = match state {
+        LayerState::Enforced => {
+            "memory, processes and CPU time are bounded and measured for the whole tree"
+        }
+        LayerState::Weaker => {
+            "memory and CPU time are bounded per process and sampled per tree, which can outgrow its limit between two samples"
+        }
+        LayerState::Missing => "nobody could tell how much memory a tree has, so nothing is run",
+    };
+    let mend = match (state, tier) {
+        (LayerState::Enforced, _) => None,
+        (LayerState::Missing, _) => Some(
+            "mount the cgroup controllers memory, pids and cpuacct (or cgroup2) writable here, or at least add the capability SYS_PTRACE",
+        ),
+        (LayerState::Weaker, Tier::Nested) => Some(
+            "mount the cgroup controllers memory, pids and cpuacct (or cgroup2) writable here, or run as root on the host",
+        ),
+        (LayerState::Weaker, _) => Some("run as root on the host, where cgroups can be made"),
+    };
     Layer {
         name: "cgroups",
         state,
         detail: detail.into(),
-        meaning: if weaker {
-            "memory and CPU time are bounded per process and sampled per tree"
-        } else {
-            "memory, processes and CPU time are bounded and measured for the whole tree"
-        }
-        .into(),
-        mend: weaker.then(|| "run as root on the host, where cgroups can be made".into()),
+        meaning: meaning.into(),
+        mend: mend.map(str::to_owned),
     }
 }
 
-fn uid_layer(tier: Tier) -> Layer {
+fn uid_layer(tier: Tier, exist: bool) -> Layer {
     let unique = tier != Tier::Rootless;
+    if !exist {
+        return Layer {
+            name: "uid",
+            state: LayerState::Missing,
+            detail: "too few uids or gids in this user namespace".into(),
+            meaning: "a guest cannot have a uid of its own, so nothing is run".into(),
+            mend: Some(
+                "give the container the usual 65536 uids and gids, or run as an ordinary user"
+                    .into(),
+            ),
+        };
+    }
     Layer {
         name: "uid",
         state: if unique {
@@ -285,6 +334,8 @@ mod tests {
     fn probe(is_root: bool) -> Probe {
         Probe {
             is_root,
+            has_uids: is_root,
+            sees_memory: is_root,
             user_namespaces: true,
             private_proc: true,
             landlock_abi: 7,
@@ -323,7 +374,22 @@ mod tests {
                 "{layer:?}"
             );
         }
-        assert_eq!(missing_essentials(&weak).len(), 3);
-        assert!(missing_essentials(&probe(false)).is_empty());
+        assert_eq!(missing_essentials(&weak, Tier::Rootless).len(), 3);
+        assert!(missing_essentials(&probe(false), Tier::Rootless).is_empty());
+    }
+
+    #[test]
+    fn without_cgroups_root_must_at_least_see_memory() {
+        let mut blind = probe(true);
+        let cgroups = |probe: &Probe| describe(probe, &CgroupParents::None).layers[0].state;
+        assert_eq!(cgroups(&blind), LayerState::Weaker);
+        assert!(missing_essentials(&blind, Tier::Nested).is_empty());
+        blind.sees_memory = false;
+        assert_eq!(cgroups(&blind), LayerState::Missing);
+        assert_eq!(missing_essentials(&blind, Tier::Nested).len(), 1);
+        assert!(missing_essentials(&blind, Tier::Full).is_empty());
+        blind.has_uids = false;
+        assert_eq!(missing_essentials(&blind, Tier::Nested).len(), 2);
+        assert!(missing_essentials(&blind, Tier::Rootless).is_empty());
     }
 }

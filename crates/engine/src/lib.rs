@@ -23,7 +23,7 @@ pub mod preload;
 mod process;
 pub mod request;
 mod root;
-mod sample;
+mod sampler;
 mod slot;
 mod spawner;
 pub mod start;

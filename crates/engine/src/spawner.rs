@@ -181,6 +181,16 @@ impl Spawner {
         self.call(request, &[zygote]).await.map(drop)
     }
 
+    /// Starts the sampler, which serves the other end of `socket`.
+    pub(crate) async fn sampler(&self, socket: BorrowedFd<'_>) -> Result<Watched, ExecutionError> {
+        let request = SpawnerRequest {
+            call: spawner_call::SAMPLER,
+            ..SpawnerRequest::zeroed()
+        };
+        let (_, mut received) = self.call(request, &[socket]).await?;
+        watched(&mut received)
+    }
+
     /// Gives a slot back for good.
     pub(crate) async fn retire(&self, slot: u32) -> Result<(), ExecutionError> {
         let request = SpawnerRequest {

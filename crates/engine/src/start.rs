@@ -14,10 +14,12 @@ use sandbox::host::syscall_numbers::Arch;
 use sandbox::plan::{CgroupParents, ConfinePlan, Privilege, SpawnerPlan};
 
 use crate::engine::{EngineConfig, MOST_SLOTS};
+use crate::error::ExecutionError;
 use crate::isolation::{self, Isolation, Tier};
 use crate::kit::Kit;
 use crate::preload::{self, Preload};
 use crate::root;
+use crate::sampler::Sampler;
 use crate::spawner::Spawner;
 use crate::store::Store;
 
@@ -61,6 +63,9 @@ pub enum StartEngineError {
     /// An embedded policy is wrong.
     #[error("the embedded policy is unusable: {0}")]
     Policy(String),
+    /// Nobody can say how much memory a guest has.
+    #[error("cannot start the sampler, which bounds memory where there are no cgroups")]
+    Sampler(#[source] ExecutionError),
     /// A host operation failed.
     #[error("cannot {operation}")]
     Host {
@@ -77,6 +82,7 @@ pub(crate) struct Started {
     pub(crate) isolation: Isolation,
     pub(crate) block: Block,
     pub(crate) spawner: Spawner,
+    pub(crate) sampler: Sampler,
     pub(crate) preloads: Vec<Preload>,
     pub(crate) store: Store,
 }
@@ -100,7 +106,10 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let kit = Kit::install(&config.state).map_err(at("write the kit into the state folder"))?;
     let locks = lock_folder(&config.state);
     let block = block::lease(&locks).map_err(at("lease a block of uids"))?;
-    cgroups::clean(&parents, &locks, &block.name);
+    // Elsewhere we made none, and our locks may not be those of whoever did.
+    if tier == Tier::Full {
+        cgroups::clean(&parents, &locks, &block.name);
+    }
     let embedded =
         preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
     let modules = config.environment.modules();
@@ -121,12 +130,19 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let spawner = Spawner::start(kit.spawner(), plan, block.as_fd())
         .await
         .map_err(at("start the spawner"))?;
+    let sampler = match tier {
+        Tier::Full | Tier::Rootless => Sampler::Own,
+        Tier::Nested => Sampler::start(&spawner)
+            .await
+            .map_err(StartEngineError::Sampler)?,
+    };
     let store = Store::open(config.state.join("artifacts").join(&block.name))
         .map_err(at("open the artifact folder"))?;
     Ok(Started {
         isolation: isolation::describe(&found, &parents),
         block,
         spawner,
+        sampler,
         preloads,
         store,
     })
@@ -145,7 +161,7 @@ fn position_of(preloads: &[Preload], name: &str) -> Result<usize, StartEngineErr
 }
 
 fn refuse_weaker(found: &Probe, tier: Tier, wanted: Tier) -> Result<(), StartEngineError> {
-    let missing = isolation::missing_essentials(found);
+    let missing = isolation::missing_essentials(found, tier);
     if !missing.is_empty() {
         return Err(StartEngineError::Missing { missing });
     }

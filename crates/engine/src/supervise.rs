@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use sandbox::sample::Sample;
 use sandbox::sys::process::Reaped;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +21,7 @@ use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
 use crate::process::Watched;
 use crate::request::ExecutionRequest;
-use crate::sample;
+use crate::sampler::Sampler;
 use crate::slot::{Counters, Slot};
 use crate::spawner::host;
 use crate::streams::{Flood, read_output, read_report};
@@ -110,6 +111,7 @@ impl Remains {
 pub(crate) async fn supervise(
     ready: Ready,
     slot: &Slot,
+    sampler: &Sampler,
     request: &ExecutionRequest,
     limits: &Limits,
     events: &mpsc::Sender<Event>,
@@ -146,6 +148,7 @@ pub(crate) async fn supervise(
     let handed = hand_over(requests, stdin, request, slot, limits);
     let watch = Watch {
         slot,
+        sampler,
         limits,
         pid,
         init_pid,
@@ -153,7 +156,7 @@ pub(crate) async fn supervise(
     };
     let mut killed_for = None;
     let mut cancelled = false;
-    let mut seen = sample::Sample::default();
+    let mut seen = Sample::default();
     let reaped = loop {
         tokio::select! {
             biased;
@@ -167,7 +170,15 @@ pub(crate) async fn supervise(
             }
             _ = &mut *cancel, if !cancelled => cancelled = true,
             () = flood.burst.notified() => killed_for = killed_for.or(Some(Limit::Output)),
-            limit = watch.next_limit(&mut seen), if killed_for.is_none() => killed_for = Some(limit),
+            limit = watch.next_limit(&mut seen), if killed_for.is_none() => match limit {
+                Ok(limit) => killed_for = Some(limit),
+                // Nothing bounds its memory any more.
+                Err(error) => {
+                    lifeline.cut();
+                    let _ = child.ended().await;
+                    return Err(error);
+                }
+            },
         }
         lifeline.cut();
     };
@@ -235,7 +246,7 @@ fn exit_of(reaped: &Reaped) -> ExitStatus {
 fn usage(
     slot: &Slot,
     counters: &Counters,
-    seen: &sample::Sample,
+    seen: &Sample,
     reaped: &Reaped,
     wall: Duration,
 ) -> Usage {
@@ -268,6 +279,7 @@ fn unexplained_kill(
 /// What the clock, the CPU counter and the sampler say about limits.
 struct Watch<'a> {
     slot: &'a Slot,
+    sampler: &'a Sampler,
     limits: &'a Limits,
     pid: i32,
     init_pid: i32,
@@ -275,20 +287,20 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Waits until a limit is broken.
-    async fn next_limit(&self, seen: &mut sample::Sample) -> Limit {
+    /// Waits until a limit is broken. Errors: nobody can say any more.
+    async fn next_limit(&self, seen: &mut Sample) -> Result<Limit, ExecutionError> {
         loop {
             let left = self.limits.wall.saturating_sub(self.began.elapsed());
             if left.is_zero() {
-                return Limit::Wall;
+                return Ok(Limit::Wall);
             }
             let pause = if self.slot.has_cgroups() {
                 let used = self.slot.cpu();
                 if used >= self.limits.cpu {
-                    return Limit::Cpu;
+                    return Ok(Limit::Cpu);
                 }
                 if self.slot.refused_forks() > MOST_REFUSED_FORKS {
-                    return Limit::Processes;
+                    return Ok(Limit::Processes);
                 }
                 if used >= YOUNG_CPU && !self.slot.gives_way() {
                     self.slot.give_way();
@@ -303,8 +315,8 @@ impl Watch<'_> {
                 }
             } else {
                 let looked = Instant::now();
-                if let Some(limit) = self.sample(seen).await {
-                    return limit;
+                if let Some(limit) = self.sample(seen).await? {
+                    return Ok(limit);
                 }
                 // A tree of many processes takes long to look at: no more than a tenth of the time.
                 SAMPLE.max(looked.elapsed() * 9)
@@ -314,23 +326,15 @@ impl Watch<'_> {
     }
 
     /// Looks at the tree through `/proc`.
-    async fn sample(&self, seen: &mut sample::Sample) -> Option<Limit> {
-        let (roots, most) = ([self.pid, self.init_pid], self.limits.memory_bytes);
-        let looking = tokio::task::spawn_blocking(move || {
-            let mut sample = sample::tree(&roots);
-            if sample.memory_bytes > most {
-                let shared = sample::snapshot_bytes(&roots);
-                sample.memory_bytes = sample.memory_bytes.saturating_sub(shared);
-            }
-            sample
-        });
-        let sample = looking.await.unwrap_or_default();
+    async fn sample(&self, seen: &mut Sample) -> Result<Option<Limit>, ExecutionError> {
+        let most = self.limits.memory_bytes;
+        let sample = self.sampler.look(self.pid, self.init_pid, most).await?;
         seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
         seen.cpu = seen.cpu.max(sample.cpu);
-        if sample.memory_bytes > self.limits.memory_bytes {
-            return Some(Limit::Memory);
+        if sample.memory_bytes > most {
+            return Ok(Some(Limit::Memory));
         }
-        (sample.cpu >= self.limits.cpu).then_some(Limit::Cpu)
+        Ok((sample.cpu >= self.limits.cpu).then_some(Limit::Cpu))
     }
 }
 

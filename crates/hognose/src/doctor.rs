@@ -20,7 +20,7 @@ use crate::settings::{Common, Sources};
 use crate::start::{self, Size};
 
 /// Layers without which the engine starts nothing.
-const ESSENTIAL: [&str; 3] = ["user_namespace", "proc", "seccomp"];
+const ESSENTIAL: [&str; 5] = ["user_namespace", "proc", "seccomp", "cgroups", "uid"];
 
 /// What was found out.
 struct Diagnosis {
@@ -315,6 +315,7 @@ mod tests {
             ("full", "seccomp", LayerState::Enforced, false),
             ("rootless", "landlock", LayerState::Missing, false),
             ("rootless", "cgroups", LayerState::Weaker, false),
+            ("nested", "cgroups", LayerState::Missing, true),
             ("full", "seccomp", LayerState::Missing, true),
             ("full", "user_namespace", LayerState::Missing, true),
             ("nested", "seccomp", LayerState::Enforced, true),

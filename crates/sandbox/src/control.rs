@@ -48,7 +48,9 @@ plain!(
     ForkRequest,
     ForkReply,
     ChildStatus,
-    LeaseHeader
+    LeaseHeader,
+    SampleRequest,
+    SampleReply
 );
 
 /// What the supervisor asks of the spawner.
@@ -81,6 +83,8 @@ pub mod spawner_call {
     pub const KILL: u32 = 5;
     /// Remove a slot's cgroups; its uid becomes free.
     pub const RETIRE_SLOT: u32 = 6;
+    /// Start a sampler, where root has no cgroups. In: its socket. Out: pidfd.
+    pub const SAMPLER: u32 = 7;
 }
 
 /// The spawner's answer.
@@ -208,6 +212,32 @@ pub struct ForkReply {
     pub snapshot: u32,
 }
 
+/// What the supervisor asks of the sampler: one look at one execution.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct SampleRequest {
+    /// Its first process.
+    pub first: i32,
+    /// The init of its pid namespace.
+    pub init: i32,
+    /// Its memory limit.
+    pub memory_bytes: u64,
+}
+
+/// What the sampler saw.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct SampleReply {
+    /// 0, or why it may not look.
+    pub errno: i32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Memory of the tree.
+    pub memory_bytes: u64,
+    /// CPU time of the tree.
+    pub cpu_us: u64,
+}
+
 /// What a child says about its confinement. With `errno` 0 the output folder and the
 /// mount namespace come along.
 #[repr(C)]
@@ -315,6 +345,8 @@ mod tests {
         assert_eq!(size_of::<ForkReply>(), 5 * 4);
         assert_eq!(size_of::<ChildStatus>(), 2 * 4);
         assert_eq!(size_of::<LeaseHeader>(), 4 * 8);
+        assert_eq!(size_of::<SampleRequest>(), 2 * 4 + 8);
+        assert_eq!(size_of::<SampleReply>(), 2 * 4 + 2 * 8);
     }
 
     #[test]

@@ -12,5 +12,7 @@ pub mod host;
 pub mod init;
 pub mod launch;
 pub mod plan;
+pub mod sample;
+pub mod sampler;
 pub mod spawner;
 pub mod sys;

@@ -1,9 +1,10 @@
-//! Memory and CPU time of a process tree by sampling, where no cgroup bounds it (the rootless tier).
+//! Memory and CPU time of a process tree by sampling, where no cgroup bounds it.
 //!
 //! Weaker than a cgroup and called that: a tree can outgrow its limit between two samples, and the
 //! CPU time of orphans that have ended is lost.
 
 use std::fs;
+use std::io;
 use std::time::Duration;
 
 /// How the kernel shows a mapping of a zygote's snapshot. A guest can make no memory file where
@@ -12,32 +13,39 @@ const SNAPSHOT_NAME: &str = "/memfd:hognose";
 
 /// What a tree holds and has used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Sample {
+pub struct Sample {
     /// Anonymous and shared memory; pages that several processes share count once in all.
-    pub(crate) memory_bytes: u64,
+    pub memory_bytes: u64,
     /// User and system time of the living and of the children they have waited for.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
 }
 
-/// Samples these processes and all below them.
+/// Samples the tree of one execution: its first process, what init has inherited, and all below.
 ///
+/// Where that comes to more than `most_bytes`, what the tree has only read of its zygote's snapshot
+/// is taken off: it was there before and stays when the tree goes. That look is slower.
+///
+/// Errors: the first process may not be looked at. One that is gone has no memory.
 /// Source: proc_pid_smaps(5), `Pss_Anon` and `Pss_Shmem` of `smaps_rollup`; proc_pid_stat(5),
 /// fields 14 to 17; proc_tid_children(5).
-pub(crate) fn tree(roots: &[i32]) -> Sample {
+pub fn tree(first: i32, init: i32, most_bytes: u64) -> io::Result<Sample> {
+    match fs::read(format!("/proc/{first}/smaps_rollup")) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+        _ => {}
+    }
     let mut total = Sample::default();
-    for_each(roots, |pid| {
+    for_each(&[first, init], |pid| {
         total.memory_bytes += resident(&read(pid, "smaps_rollup"));
         total.cpu += used(&read(pid, "stat"));
     });
-    total
-}
-
-/// What of that memory is the zygote's snapshot, which the tree has only read: it was there before
-/// and stays when the tree goes. Slower than `tree`, so asked for only when the limit is passed.
-pub(crate) fn snapshot_bytes(roots: &[i32]) -> u64 {
-    let mut total = 0;
-    for_each(roots, |pid| total += of_snapshot(&read(pid, "smaps")));
-    total
+    if total.memory_bytes > most_bytes {
+        let mut shared = 0;
+        for_each(&[first, init], |pid| {
+            shared += of_snapshot(&read(pid, "smaps"));
+        });
+        total.memory_bytes = total.memory_bytes.saturating_sub(shared);
+    }
+    Ok(total)
 }
 
 fn read(pid: i32, name: &str) -> String {
@@ -139,8 +147,10 @@ mod tests {
 
     #[test]
     fn this_process_has_memory_and_a_gone_one_none() {
-        assert!(tree(&[i32::try_from(std::process::id()).unwrap()]).memory_bytes > 0);
-        assert_eq!(tree(&[i32::MAX]), Sample::default());
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert!(tree(own, i32::MAX, u64::MAX).unwrap().memory_bytes > 0);
+        let gone = tree(i32::MAX, i32::MAX, u64::MAX).unwrap();
+        assert_eq!(gone, Sample::default());
     }
 
     #[test]

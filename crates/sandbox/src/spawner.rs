@@ -1,4 +1,4 @@
-//! The spawner: the one process that keeps root's powers, and does six things with them.
+//! The spawner: the one process that keeps root's powers, and does seven things with them.
 //!
 //! Single-threaded. It takes fixed-size messages from the supervisor and accepts nothing but
 //! indices into the plan it was started with, so a supervisor that is taken over cannot make it
@@ -11,10 +11,10 @@ use std::time::Duration;
 use crate::collect::{self, Caps};
 use crate::confine::INSIDE;
 use crate::control::{CgroupFile, Plain, SpawnerReply, SpawnerRequest, spawner_call, step};
-use crate::plan::{Privilege, SpawnerPlan, c_string};
+use crate::plan::{CgroupParents, Privilege, SpawnerPlan, c_string};
 use crate::sys::process::{ForkOptions, Forked};
 use crate::sys::{self, fd, identity, process, socket};
-use crate::{init, launch};
+use crate::{init, launch, sampler};
 
 pub(crate) mod cgroup;
 
@@ -84,6 +84,14 @@ fn refuse(step: u32, errno: i32) -> Answer {
     Err((step, io::Error::from_raw_os_error(errno)))
 }
 
+fn started(pid: i32, pidfd: OwnedFd) -> (SpawnerReply, Vec<OwnedFd>) {
+    let reply = SpawnerReply {
+        pid,
+        ..SpawnerReply::zeroed()
+    };
+    (reply, vec![pidfd])
+}
+
 impl Spawner {
     fn handle(&mut self, request: &SpawnerRequest, received: &mut socket::Received) -> Answer {
         match request.call {
@@ -100,6 +108,7 @@ impl Spawner {
                 Ok((SpawnerReply::zeroed(), Vec::new()))
             }
             spawner_call::RETIRE_SLOT => self.retire(request.argument),
+            spawner_call::SAMPLER => self.sampler(received),
             _ => refuse(step::MESSAGE, libc::EINVAL),
         }
     }
@@ -117,13 +126,7 @@ impl Spawner {
         };
         match at(step::FORK, process::fork_with(options))? {
             Forked::Child => launch::run(plan, control, errors),
-            Forked::Parent { pid, pidfd } => Ok((
-                SpawnerReply {
-                    pid,
-                    ..SpawnerReply::zeroed()
-                },
-                vec![pidfd],
-            )),
+            Forked::Parent { pid, pidfd } => Ok(started(pid, pidfd)),
         }
     }
 
@@ -250,13 +253,23 @@ impl Spawner {
         };
         match at(step::FORK, process::fork_with(options))? {
             Forked::Child => collect::run(folder, stream, uid, caps),
-            Forked::Parent { pid, pidfd } => Ok((
-                SpawnerReply {
-                    pid,
-                    ..SpawnerReply::zeroed()
-                },
-                vec![pidfd],
-            )),
+            Forked::Parent { pid, pidfd } => Ok(started(pid, pidfd)),
+        }
+    }
+
+    fn sampler(&self, received: &mut socket::Received) -> Answer {
+        let supervisor = at(step::MESSAGE, received.take())?;
+        // Elsewhere the supervisor has cgroups, or may look for itself.
+        if self.plan.privilege != Privilege::Root || self.plan.cgroups != CgroupParents::None {
+            return refuse(step::MESSAGE, libc::EINVAL);
+        }
+        let options = ForkOptions {
+            sibling: true,
+            ..ForkOptions::default()
+        };
+        match at(step::FORK, process::fork_with(options))? {
+            Forked::Child => sampler::run(supervisor, self.plan.first_uid),
+            Forked::Parent { pid, pidfd } => Ok(started(pid, pidfd)),
         }
     }
 

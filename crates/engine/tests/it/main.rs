@@ -2,9 +2,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "test helpers outside #[test] functions"
 )]
 
 mod ends;
 mod limits;
+mod nested;
 mod support;

@@ -12,27 +12,38 @@ use tempfile::TempDir;
 /// An engine with its own state folder, which goes with it.
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
-    _state: TempDir,
+    _state: Option<TempDir>,
 }
 
 /// Starts an engine on the host's `python3`.
 pub(crate) async fn bench() -> Bench {
     let state = tempfile::tempdir().unwrap();
-    let environment = bare_environment(&state.path().join("environment"));
+    Bench {
+        engine: engine_in(state.path(), Tier::Rootless).await,
+        _state: Some(state),
+    }
+}
+
+/// The same in a folder that is the caller's to remove.
+pub(crate) async fn bench_in(state: &Path, min_tier: Tier) -> Bench {
+    Bench {
+        engine: engine_in(state, min_tier).await,
+        _state: None,
+    }
+}
+
+async fn engine_in(state: &Path, min_tier: Tier) -> Engine {
     let config = EngineConfig {
-        state: state.path().to_owned(),
-        environment,
+        state: state.to_owned(),
+        environment: bare_environment(&state.join("environment")),
         limits: LimitPolicy::default(),
         slots: 4,
         pool_bytes: 64 << 20,
         preload: None,
         plain: false,
-        min_tier: Tier::Rootless,
+        min_tier,
     };
-    Bench {
-        engine: Engine::start(config).await.unwrap(),
-        _state: state,
-    }
+    Engine::start(config).await.unwrap()
 }
 
 impl Bench {

@@ -13,9 +13,13 @@ pub const BLOCK_UIDS: u32 = 256;
 
 /// First uid of the first block: above what distributions hand out, below 2^31.
 const FIRST_UID: u32 = 0x7000_0000;
-
-/// Blocks that are tried.
+/// Blocks that are tried from there.
 const BLOCKS: u32 = 4096;
+
+/// The same for a container that has only the usual 65 536 uids: above its people, below what
+/// systemd hands out at run time.
+const FIRST_SMALL_UID: u32 = 0x8000;
+const SMALL_BLOCKS: u32 = 110;
 
 /// A leased block; dropping it gives it back.
 #[derive(Debug)]
@@ -51,8 +55,7 @@ pub fn lease(folder: &Path) -> io::Result<Block> {
         &read("/etc/passwd"),
         &[read("/etc/subuid"), read("/etc/subgid")],
     );
-    for number in 0..BLOCKS {
-        let first_uid = FIRST_UID + number * BLOCK_UIDS;
+    for (number, first_uid) in candidates(&id_maps()) {
         if owned
             .iter()
             .any(|(first, count)| overlaps(*first, *count, first_uid))
@@ -72,6 +75,49 @@ pub fn lease(folder: &Path) -> io::Result<Block> {
     Err(io::Error::other(
         "every block of uids on this host is taken; stop another hognose first",
     ))
+}
+
+/// Whether the uids and gids of any block exist in this user namespace.
+#[must_use]
+pub fn exists_here() -> bool {
+    let maps = id_maps();
+    all_candidates().any(|(_, first)| is_mapped(&maps, first))
+}
+
+/// Number and first uid of the blocks whose ids exist here; of all blocks where none does, for
+/// there only the name and the lock of a block are used.
+fn candidates(maps: &[String]) -> Vec<(u32, u32)> {
+    let mapped: Vec<_> = all_candidates()
+        .filter(|(_, first)| is_mapped(maps, *first))
+        .collect();
+    if mapped.is_empty() {
+        all_candidates().collect()
+    } else {
+        mapped
+    }
+}
+
+fn all_candidates() -> impl Iterator<Item = (u32, u32)> {
+    let large = (0..BLOCKS).map(|number| (number, FIRST_UID + number * BLOCK_UIDS));
+    let small =
+        (0..SMALL_BLOCKS).map(|number| (BLOCKS + number, FIRST_SMALL_UID + number * BLOCK_UIDS));
+    large.chain(small)
+}
+
+/// Source: user_namespaces(7): first id inside, first id outside, count.
+fn id_maps() -> [String; 2] {
+    [read("/proc/self/uid_map"), read("/proc/self/gid_map")]
+}
+
+fn is_mapped(maps: &[String], block: u32) -> bool {
+    let (first, end) = (u64::from(block), u64::from(block) + u64::from(BLOCK_UIDS));
+    maps.iter().all(|map| {
+        map.lines().any(|line| {
+            let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+            let (inside, count) = (numbers.next(), numbers.nth(1));
+            matches!((inside, count), (Some(Ok(inside)), Some(Ok(count))) if inside <= first && end <= inside + count)
+        })
+    })
 }
 
 /// The lock of a block whose server is gone. While it is held, no server can lease that block.
@@ -126,6 +172,26 @@ mod tests {
         let held = hold_if_free(folder.path(), &name);
         assert!(held.is_some());
         assert_ne!(lease(folder.path()).unwrap().name, name);
+    }
+
+    #[test]
+    fn a_container_of_few_uids_has_blocks_of_its_own() {
+        let maps = |map: &str| [map.to_owned(), map.to_owned()];
+        let whole = candidates(&maps("         0          0 4294967295\n"));
+        assert_eq!(whole[0], (0, FIRST_UID));
+        let small = candidates(&maps("         0     100000      65536\n"));
+        assert_eq!(small[0], (BLOCKS, FIRST_SMALL_UID));
+        assert!(small.iter().all(|(_, first)| first + BLOCK_UIDS <= 61_184));
+        assert_eq!(u32::try_from(small.len()).unwrap(), SMALL_BLOCKS);
+        // A block lies in one mapping.
+        assert!(!is_mapped(&maps("0 1000 1\n1 100000 32900\n"), 0x8000));
+        assert!(is_mapped(&maps("0 1000 1\n1 100000 65535\n"), 0x8000));
+        assert!(!is_mapped(
+            &["0 0 65536\n".into(), "0 0 1\n".into()],
+            0x8000
+        ));
+        let all = candidates(&maps("0 1000 1\n")).len();
+        assert_eq!(u32::try_from(all).unwrap(), BLOCKS + SMALL_BLOCKS);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use super::block;
 use crate::sys::process::{self, ForkOptions, Forked};
 use crate::sys::{identity, landlock, mount};
 
@@ -10,6 +11,10 @@ use crate::sys::{identity, landlock, mount};
 pub struct Probe {
     /// Whether we are root of the host (or of a container that looks like one).
     pub is_root: bool,
+    /// Whether the uids of guests exist in this user namespace.
+    pub has_uids: bool,
+    /// Whether we may look at the memory of processes of other uids: `CAP_SYS_PTRACE`.
+    pub sees_memory: bool,
     /// Whether `unshare(CLONE_NEWUSER)` works, with a map of the own uid.
     pub user_namespaces: bool,
     /// Whether a proc with `subset=pid` can be mounted in fresh namespaces.
@@ -27,6 +32,8 @@ pub struct Probe {
 pub fn probe() -> Probe {
     Probe {
         is_root: identity::effective_uid() == 0,
+        has_uids: block::exists_here(),
+        sees_memory: has_capability(identity::capability::SYS_PTRACE),
         user_namespaces: in_child(try_user_namespace),
         private_proc: in_child(try_private_proc),
         landlock_abi: u32::try_from(landlock::abi()).unwrap_or(0),
@@ -37,6 +44,14 @@ pub fn probe() -> Probe {
             .trim()
             .to_owned(),
     }
+}
+
+/// Source: proc_pid_status(5), `CapEff`.
+fn has_capability(number: u32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let set = line.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    set.is_some_and(|set| set & (1 << number) != 0)
 }
 
 fn try_user_namespace() -> bool {

@@ -11,6 +11,7 @@ pub mod capability {
     pub const SETGID: u32 = 6;
     pub const SETUID: u32 = 7;
     pub const SETPCAP: u32 = 8;
+    pub const SYS_PTRACE: u32 = 19;
     pub const SYS_ADMIN: u32 = 21;
 }
 
@@ -111,6 +112,14 @@ pub(crate) static NO_CAPABILITIES: (Header, [Sets; 2]) = (
 /// Sets permitted and effective capabilities to `kept` and inheritable to none. Source: capset(2).
 pub fn keep_capabilities(kept: u64) -> io::Result<()> {
     set_capabilities(kept, 0)
+}
+
+/// Keeps the permitted capabilities when root becomes another user; the effective ones go all the
+/// same. Source: PR_SET_KEEPCAPS(2const).
+pub fn keep_permitted_across_user_change() -> io::Result<()> {
+    // SAFETY: takes integers.
+    check(unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) })?;
+    Ok(())
 }
 
 /// Keeps `kept` across the next exec although we are not root there: ambient capabilities.
