@@ -1,9 +1,9 @@
 //! Runs the programs of `tests/escapes` through the server's own HTTP door, in rounds.
 //!
-//! A round is one server: as the caller and as an ordinary user; without the snapshot, where an
-//! honest program must end as it does with it; with each preload; on other interpreters. After
-//! each program a health check must pass: a program that ends as expected, but hurts the next
-//! one, has escaped.
+//! A round is one server: as the caller, as an ordinary user and as root without cgroups; without
+//! the snapshot, where an honest program must end as it does with it; with each preload; on other
+//! interpreters. After each program a health check must pass: a program that ends as expected, but
+//! hurts the next one, has escaped.
 
 mod compare;
 mod interpreters;
@@ -64,12 +64,28 @@ pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
             tally += round(root, &setup, &attempts, |one| selection.takes(one)).tally;
         }
     }
+    tally += nested(root, &attempts, selection);
     for minor in selection.minors {
         if Some(*minor) != default_minor {
             tally += on_interpreter(root, *minor, &attempts, selection);
         }
     }
     Ok(tally)
+}
+
+/// Root without cgroups: what attacks, and of what is honest only what was asked for by name. The
+/// ordinary user's round has shown that honest programs need no cgroups.
+fn nested(root: &Path, attempts: &[Attempt], selection: Selection<'_>) -> Tally {
+    let mode = Mode::Nested;
+    if let Some(reason) = mode.unavailable() {
+        say(&format!("SKIPPED escapes as {}: {reason}", mode.name()));
+        return Tally::SKIPPED;
+    }
+    let all = selection.each_preload || selection.word.is_some();
+    round(root, &Setup::of(mode), attempts, |one| {
+        selection.takes(one) && (all || !one.is_honest())
+    })
+    .tally
 }
 
 /// The honest programs without a snapshot must end as they do with one.

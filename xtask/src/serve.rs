@@ -32,7 +32,13 @@ pub(crate) struct Server {
 pub(crate) enum Mode {
     Caller,
     Ordinary,
+    /// Root in a mount namespace that has no cgroups, as in a container: the tier `nested`.
+    Nested,
 }
+
+/// Starts the command that follows without cgroups, wherever they were mounted from.
+const WITHOUT_CGROUPS: &str =
+    r#"{ ! mountpoint -q /sys/fs/cgroup || umount -R /sys/fs/cgroup; } && exec "$0" "$@""#;
 
 impl Mode {
     pub(crate) fn name(self) -> &'static str {
@@ -40,6 +46,7 @@ impl Mode {
             (Self::Caller, true) => "root",
             (Self::Caller, false) => "this user",
             (Self::Ordinary, _) => "ordinary user",
+            (Self::Nested, _) => "root without cgroups",
         }
     }
 
@@ -51,7 +58,11 @@ impl Mode {
             Self::Ordinary if !quiet(program("setpriv").arg("--version")) => {
                 Some("setpriv (util-linux) is missing")
             }
-            Self::Ordinary => None,
+            Self::Nested if !is_root() => Some("needs root, to unmount the cgroups"),
+            Self::Nested if !quiet(program("unshare").arg("--version")) => {
+                Some("unshare (util-linux) is missing")
+            }
+            Self::Ordinary | Self::Nested => None,
         }
     }
 }
@@ -131,11 +142,13 @@ pub(crate) fn start_as(root: &Path, setup: &Setup) -> Result<Server> {
     let mut command = match setup.mode {
         Mode::Caller => program(&binary),
         Mode::Ordinary => as_ordinary(&binary)?,
+        Mode::Nested => without_cgroups(&binary),
     };
-    command
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .args(&setup.flags)
-        .env("HOGNOSE_API_KEY", &key);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    if setup.mode == Mode::Nested {
+        command.args(["--min-tier", "nested"]);
+    }
+    command.args(&setup.flags).env("HOGNOSE_API_KEY", &key);
     if let Some(python) = &setup.python {
         command.arg("--python").arg(python);
     }
@@ -161,6 +174,16 @@ pub(crate) fn start_as(root: &Path, setup: &Setup) -> Result<Server> {
             Err(error.context(said.lines().rev().take(5).collect::<Vec<_>>().join(" / ")))
         }
     }
+}
+
+/// The binary as root where no cgroup is mounted; what it becomes keeps its pid.
+fn without_cgroups(binary: &Path) -> Command {
+    let mut command = program("unshare");
+    command
+        .args(["--mount", "--propagation", "private", "sh", "-c"])
+        .args([WITHOUT_CGROUPS])
+        .arg(binary);
+    command
 }
 
 /// The binary as the ordinary user, who gets a copy of it and nothing of our folders.
