@@ -14,7 +14,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use self::compare::Accounts;
-pub(crate) use self::interpreters::{CI, SUPPORTED};
+pub(crate) use self::interpreters::{CI, SUPPORTED, find as interpreter};
 use self::round::Round;
 use crate::corpus::{self, Attempt};
 use crate::say;

@@ -7,6 +7,7 @@ mod acceptance;
 mod bench;
 mod corpus;
 mod escapes;
+mod guest;
 mod http;
 mod judge;
 mod recipes;

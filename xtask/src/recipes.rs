@@ -8,10 +8,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::escapes::Selection;
 use crate::tally::{Runner, Tally};
-use crate::{escapes, say, tidy};
+use crate::{escapes, guest, say, tidy};
 
 /// Format, lints, house rules and guest tests: no release build.
 pub(crate) fn check(root: &Path) -> Result<Tally> {
+    let mut tally = style(root)?;
+    tally += guest::tests(root, "python3")?;
+    Ok(tally)
+}
+
+fn style(root: &Path) -> Result<Tally> {
     let mut tally = Tally::default();
     tally += step("format", cargo(root).args(["fmt", "--all", "--check"]));
     tally += step(
@@ -27,13 +33,12 @@ pub(crate) fn check(root: &Path) -> Result<Tally> {
         ]),
     );
     tally += tidy::run(root)?;
-    tally += guest_tests(root)?;
     Ok(tally)
 }
 
 /// Everything. The only recipe that `.ci/run` calls.
 pub(crate) fn test(root: &Path) -> Result<Tally> {
-    let mut tally = check(root)?;
+    let mut tally = style(root)?;
     let build = step(
         "build",
         cargo(root).args(["build", "--release", "--locked", "--workspace"]),
@@ -42,6 +47,7 @@ pub(crate) fn test(root: &Path) -> Result<Tally> {
     if build.failed > 0 {
         bail!("the release build failed, so nothing was tested ({tally})");
     }
+    tally += guest::tests_with_packages(root)?;
     tally += rust_tests(root)?;
     tally += escapes::run(
         root,
@@ -91,31 +97,6 @@ fn rust_tests(root: &Path) -> Result<Tally> {
     )
 }
 
-fn guest_tests(root: &Path) -> Result<Tally> {
-    let folder = root.join("guest/tests");
-    if !folder.is_dir() {
-        bail!(
-            "{} is missing; the guest side has no tests",
-            folder.display()
-        );
-    }
-    let mut command = program("python3");
-    // A fresh clone stays clean: no bytecode is left beside the sources.
-    command
-        .current_dir(root.join("guest"))
-        .env("PYTHONDONTWRITEBYTECODE", "1");
-    command.args([
-        "-m",
-        "unittest",
-        "discover",
-        "--start-directory",
-        "tests",
-        "--top-level-directory",
-        "tests",
-    ]);
-    counted("guest tests", Runner::Unittest, &mut command)
-}
-
 /// Runs a command whose success is one passed check.
 fn step(name: &str, command: &mut Command) -> Tally {
     say(&format!("== {name}"));
@@ -129,7 +110,7 @@ fn step(name: &str, command: &mut Command) -> Tally {
 /// Runs a test runner, shows its output and adds up its sums.
 ///
 /// Errors: the runner did not start. A runner that fails without a failed test counts as one.
-fn counted(name: &str, runner: Runner, command: &mut Command) -> Result<Tally> {
+pub(crate) fn counted(name: &str, runner: Runner, command: &mut Command) -> Result<Tally> {
     say(&format!("== {name}"));
     let mut child = command
         .env("CARGO_TERM_COLOR", "never")

@@ -29,7 +29,7 @@ print(os.path.realpath(getattr(sys, '_base_executable', None) or sys.executable)
 /// The first usable interpreter of this minor version.
 ///
 /// Errors: what each candidate said, in one line.
-pub(super) fn find(minor: u8) -> Result<PathBuf, String> {
+pub(crate) fn find(minor: u8) -> Result<PathBuf, String> {
     let mut refused = Vec::new();
     for candidate in candidates(minor) {
         match ask(&candidate, minor) {
