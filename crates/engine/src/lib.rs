@@ -44,4 +44,5 @@ pub use outcome::{
     SkippedArtifact, Span, Value,
 };
 pub use request::{ExecutionRequest, InputFile};
+pub use sandbox::sys::memory::keep_heaps_small;
 pub use start::{StartEngineError, inspect};

@@ -23,6 +23,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves until a signal, or until the engine dies; returns the exit code.
 pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyhow::Result<u8> {
+    stepflow_python::keep_heaps_small();
     let common = sources.common(&arguments.common)?;
     let config = config(&arguments, &common, sources)?;
     let size = Size {

@@ -15,7 +15,7 @@ pub use engine::{
 };
 pub use engine::{
     Engine, EngineConfig, Environment, ForkKind, Interpreter, MOST_SLOTS, PoolStatus,
-    StartEngineError, Tier, inspect,
+    StartEngineError, Tier, inspect, keep_heaps_small,
 };
 pub use environment::{EnvironmentError, Environments};
 pub use errors::PythonError;

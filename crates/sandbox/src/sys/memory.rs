@@ -8,6 +8,20 @@ use std::ptr::NonNull;
 
 use super::{check, check_long};
 
+/// Gives freed memory back to the kernel for good, instead of keeping it after a burst.
+///
+/// By itself glibc takes the largest block that was ever freed, up to 32 MiB, for the usual size:
+/// from then on blocks of that size come from its heaps, each of which keeps twice that much. A
+/// threshold that is set stays. Units: blocks from 128 KiB on, the threshold it begins with.
+/// Source: mallopt(3), `M_MMAP_THRESHOLD`.
+pub fn keep_heaps_small() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes integers, and may be called at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 * 1024);
+    }
+}
+
 /// Room for one `T`, zeroed, in a shared mapping of its own. Unmapped when dropped.
 #[derive(Debug)]
 pub struct SharedMemory<T> {
