@@ -1,7 +1,8 @@
 //! The heavy checks: the corpus in every preload, kills at random moments, a soak, a crowd of
-//! abusers, the wall limit.
+//! abusers, the wall limit, hostile requests.
 
 mod crowd;
+mod http;
 mod orphans;
 mod soak;
 mod tree;
@@ -21,6 +22,8 @@ use crate::serve::{self, Mode, Server, random};
 use crate::tally::Tally;
 use crate::{escapes, say};
 
+pub(crate) use self::http::quick as quick_requests;
+
 const KILLS_PER_VICTIM: usize = 6;
 
 type Part = (&'static str, fn(&Path) -> Result<Tally>);
@@ -33,6 +36,7 @@ const PARTS: &[Part] = &[
     ("soak", soak),
     ("crowd", crowd),
     ("wall", wall),
+    ("http", requests),
 ];
 
 /// Everything that takes too long for every commit, or one part of it.
@@ -81,6 +85,10 @@ fn soak(root: &Path) -> Result<Tally> {
 
 fn crowd(root: &Path) -> Result<Tally> {
     Ok(in_each_mode("crowd", |mode| crowd::run(root, mode)))
+}
+
+fn requests(root: &Path) -> Result<Tally> {
+    http::run(root, http::Size::Whole)
 }
 
 fn wall(root: &Path) -> Result<Tally> {

@@ -27,14 +27,23 @@ pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
 
-/// Status and body of an answer.
+/// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// Its header lines.
+    pub(crate) headers: Vec<String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
+    /// The value of a header.
+    pub(crate) fn header(&self, wanted: &str) -> Option<&str> {
+        let mut fields = self.headers.iter().filter_map(|line| line.split_once(':'));
+        let found = fields.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.trim())
+    }
+
     /// The body as JSON.
     pub(crate) fn json(&self) -> Result<Value> {
         serde_json::from_slice(&self.body).with_context(|| {
@@ -90,14 +99,14 @@ impl Connection {
 }
 
 /// Reads one answer and nothing behind it. Errors: it is cut short, or is not HTTP.
-fn read(stream: &mut impl BufRead) -> Result<Answer> {
+pub(crate) fn read(stream: &mut impl BufRead) -> Result<Answer> {
     let status = line(stream)?;
     let status = status
         .split(' ')
         .nth(1)
         .context("no status line")?
         .parse()?;
-    let (mut length, mut chunked) = (None, false);
+    let (mut length, mut chunked, mut headers) = (None, false, Vec::new());
     loop {
         let field = line(stream)?;
         let Some((name, value)) = field.split_once(':') else {
@@ -111,6 +120,7 @@ fn read(stream: &mut impl BufRead) -> Result<Answer> {
             "transfer-encoding" => chunked = value.trim().eq_ignore_ascii_case("chunked"),
             _ => {}
         }
+        headers.push(field);
     }
     let mut body = Vec::new();
     match (length, chunked) {
@@ -120,7 +130,11 @@ fn read(stream: &mut impl BufRead) -> Result<Answer> {
             stream.read_to_end(&mut body)?;
         }
     }
-    Ok(Answer { status, body })
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
 }
 
 fn line(stream: &mut impl BufRead) -> Result<String> {
@@ -164,12 +178,13 @@ mod tests {
     fn answers_on_one_connection_are_read_one_by_one() {
         let both = [PLAIN, CHUNKED].concat();
         let mut stream = &both[..];
-        for body in [&b"ok"[..], b"ok!"] {
-            let expected = Answer {
-                status: 200,
-                body: body.to_vec(),
-            };
-            assert_eq!(read(&mut stream).unwrap(), expected);
+        for (body, header, value) in [
+            (&b"ok"[..], "content-length", "2"),
+            (b"ok!", "Transfer-Encoding", "chunked"),
+        ] {
+            let answer = read(&mut stream).unwrap();
+            assert_eq!((answer.status, &answer.body[..]), (200, body));
+            assert_eq!(answer.header(header), Some(value));
         }
         assert!(stream.is_empty());
     }

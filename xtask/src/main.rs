@@ -1,4 +1,5 @@
-//! The project's recipes: `cargo xtask check | test | escapes | acceptance | kills | bench | tidy`.
+//! The project's recipes: `cargo xtask check | test | escapes | acceptance | requests | kills | bench |
+//! tidy`.
 //!
 //! Every recipe prints what it does and ends with the tally of what passed, failed and was
 //! skipped; it exits with 1 if anything failed.
@@ -30,8 +31,9 @@ cargo xtask RECIPE
   test        everything: check, release build, all tests, escapes
   escapes     runs tests/escapes through the release binary, as root, as an ordinary user, and on
               every interpreter found; `escapes WORD`: only programs with WORD in their names
-  acceptance  heavy: escapes in every preload, kills at random moments, soak, crowd, wall;
-              `acceptance PART`: only that part
+  acceptance  heavy: escapes in every preload, kills at random moments, soak, crowd, wall, hostile
+              requests; `acceptance PART`: only that part
+  requests    a few seconds of the hostile requests of `acceptance http`
   kills       the kills of `acceptance` alone
   bench       `hognose bench` of the release build, with the arguments that follow
   tidy        the rules of the house that no lint knows";
@@ -81,6 +83,7 @@ fn run(recipe: &str, word: Option<&str>) -> Result<Tally> {
         ),
         "acceptance" => acceptance::run(&root, word),
         "kills" => acceptance::run(&root, Some("kills")),
+        "requests" => acceptance::quick_requests(&root),
         "tidy" => tidy::run(&root),
         _ => bail!("no such recipe `{recipe}`\n\n{USAGE}"),
     }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::escapes::Selection;
 use crate::tally::{Runner, Tally};
-use crate::{escapes, guest, say, tidy};
+use crate::{acceptance, escapes, guest, say, tidy};
 
 /// Format, lints, house rules and guest tests: no release build.
 pub(crate) fn check(root: &Path) -> Result<Tally> {
@@ -49,6 +49,7 @@ pub(crate) fn test(root: &Path) -> Result<Tally> {
     }
     tally += guest::tests_with_packages(root)?;
     tally += rust_tests(root)?;
+    tally += acceptance::quick_requests(root)?;
     tally += escapes::run(
         root,
         Selection {

@@ -27,6 +27,13 @@ pub(super) fn cgroups_of(server: u32) -> Result<usize> {
     Ok(found.len())
 }
 
+/// How many files of cgroups a server holds.
+pub(super) fn cgroup_files_of(server: u32) -> Result<usize> {
+    let entries = fs::read_dir(format!("/proc/{server}/fd"))?.flatten();
+    let links = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+    Ok(links.filter(|path| cgroup_in(path).is_some()).count())
+}
+
 /// The topmost folder of ours in the path of a cgroup's file.
 fn cgroup_in(path: &Path) -> Option<PathBuf> {
     let below = path.strip_prefix(CGROUPS).ok()?;

@@ -141,6 +141,7 @@ mod tests {
         let early = Footprint {
             resident_kib: 1000,
             descriptors: 10,
+            cgroup_files: 0,
             processes: 3,
             mounts: 20,
             cgroups: 8,

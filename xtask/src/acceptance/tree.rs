@@ -16,6 +16,8 @@ pub(crate) const VICTIMS: [&str; 5] = ["child", "zygote", "init", "spawner", "se
 pub(crate) struct Footprint {
     pub(crate) resident_kib: u64,
     pub(crate) descriptors: usize,
+    /// Those of them that are files of cgroups: a slot's stay open while it waits for its next use.
+    pub(crate) cgroup_files: usize,
     pub(crate) processes: usize,
     /// Lines of the host's own mount table.
     pub(crate) mounts: usize,
@@ -69,6 +71,7 @@ pub(crate) fn footprint_at_rest(server: u32) -> Result<Footprint> {
         least = Footprint {
             resident_kib: now.resident_kib,
             descriptors: least.descriptors.min(now.descriptors),
+            cgroup_files: least.cgroup_files.min(now.cgroup_files),
             processes: least.processes.min(now.processes),
             mounts: least.mounts.min(now.mounts),
             cgroups: least.cgroups.min(now.cgroups),
@@ -77,7 +80,29 @@ pub(crate) fn footprint_at_rest(server: u32) -> Result<Footprint> {
     Ok(least)
 }
 
-fn footprint(server: u32) -> Result<Footprint> {
+/// Processes below the server that have ended and that nobody has reaped.
+pub(crate) fn zombies(server: u32) -> Result<usize> {
+    let ended = |pid: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, rest)| rest.starts_with('Z'))
+    };
+    Ok(descendants(server)?.iter().filter(|pid| ended(pid)).count())
+}
+
+/// Processes below the server that call themselves `name`.
+pub(crate) fn named(server: u32, name: &str) -> Result<usize> {
+    let called = |pid: &u32| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    Ok(descendants(server)?
+        .iter()
+        .filter(|pid| called(pid))
+        .count())
+}
+
+/// What the server uses now.
+pub(crate) fn footprint(server: u32) -> Result<Footprint> {
     let status = fs::read_to_string(format!("/proc/{server}/status"))?;
     let line = status
         .lines()
@@ -86,6 +111,7 @@ fn footprint(server: u32) -> Result<Footprint> {
     Ok(Footprint {
         resident_kib: line.trim().trim_end_matches(" kB").parse()?,
         descriptors: fs::read_dir(format!("/proc/{server}/fd"))?.count(),
+        cgroup_files: super::orphans::cgroup_files_of(server)?,
         processes: descendants(server)?.len(),
         mounts: fs::read_to_string("/proc/self/mountinfo")?.lines().count(),
         cgroups: super::orphans::cgroups_of(server)?,
