@@ -1,7 +1,8 @@
 //! The heavy checks: the corpus in every preload, kills at random moments, a soak, a crowd of
-//! abusers, the wall limit, hostile requests.
+//! abusers, the wall limit, hostile requests, fuzzing.
 
 mod crowd;
+mod fuzz;
 mod http;
 mod orphans;
 mod soak;
@@ -39,8 +40,12 @@ const PARTS: &[Part] = &[
     ("http", requests),
 ];
 
-/// Everything that takes too long for every commit, or one part of it.
-pub(crate) fn run(root: &Path, part: Option<&str>) -> Result<Tally> {
+/// The one part with an argument.
+const FUZZ: &str = "fuzz";
+
+/// Everything that takes too long for every commit, or one part of it. `minutes`: for how long
+/// each target of `fuzz` runs.
+pub(crate) fn run(root: &Path, part: Option<&str>, minutes: Option<&str>) -> Result<Tally> {
     let mut tally = Tally::default();
     let mut ran = 0;
     for (name, check) in PARTS {
@@ -50,7 +55,12 @@ pub(crate) fn run(root: &Path, part: Option<&str>) -> Result<Tally> {
             ran += 1;
         }
     }
-    let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
+    if part.is_none_or(|part| part == FUZZ) {
+        say("== fuzz");
+        tally += fuzz::run(root, minutes)?;
+        ran += 1;
+    }
+    let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).chain([FUZZ]).collect();
     ensure!(ran > 0, "acceptance has no such part, only {names:?}");
     Ok(tally)
 }

@@ -32,7 +32,8 @@ cargo xtask RECIPE
   escapes     runs tests/escapes through the release binary, as root, as an ordinary user, and on
               every interpreter found; `escapes WORD`: only programs with WORD in their names
   acceptance  heavy: escapes in every preload, kills at random moments, soak, crowd, wall, hostile
-              requests; `acceptance PART`: only that part
+              requests, fuzzing; `acceptance PART`: only that part, of leftovers, escapes, kills, soak,
+              crowd, wall, http, fuzz; `acceptance fuzz MINUTES` [default 10] for each target
   requests    a few seconds of the hostile requests of `acceptance http`
   kills       the kills of `acceptance` alone
   bench       `hognose bench` of the release build, with the arguments that follow
@@ -51,8 +52,8 @@ fn main() -> ExitCode {
             }
         };
     }
-    let word = arguments.next();
-    match run(&recipe, word.as_deref()) {
+    let (word, minutes) = (arguments.next(), arguments.next());
+    match run(&recipe, word.as_deref(), minutes.as_deref()) {
         Ok(tally) => {
             say(&tally.to_string());
             if tally.failed == 0 {
@@ -68,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(recipe: &str, word: Option<&str>) -> Result<Tally> {
+fn run(recipe: &str, word: Option<&str>, minutes: Option<&str>) -> Result<Tally> {
     let root = root()?;
     match recipe {
         "check" => recipes::check(&root),
@@ -81,8 +82,8 @@ fn run(recipe: &str, word: Option<&str>) -> Result<Tally> {
                 each_preload: false,
             },
         ),
-        "acceptance" => acceptance::run(&root, word),
-        "kills" => acceptance::run(&root, Some("kills")),
+        "acceptance" => acceptance::run(&root, word, minutes),
+        "kills" => acceptance::run(&root, Some("kills"), None),
         "requests" => acceptance::quick_requests(&root),
         "tidy" => tidy::run(&root),
         _ => bail!("no such recipe `{recipe}`\n\n{USAGE}"),

@@ -17,6 +17,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("server", &["stepflow-python"]),
     ("hognose", &["server", "stepflow-python"]),
     ("xtask", &[]),
+    // Nothing is built on it.
+    ("fuzz", &["wire", "stepflow-python"]),
 ];
 
 /// Dependencies that only some crates may have.
