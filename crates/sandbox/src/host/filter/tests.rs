@@ -224,6 +224,15 @@ fn clone_makes_no_namespace() {
 }
 
 #[test]
+fn clone_makes_no_child_of_the_supervisor_and_sends_no_kill_at_its_end() {
+    let no_kill: Vec<u64> = (1..128).filter(|signal| signal & 0xee != 0).collect();
+    check("clone", 0, &[0, 17], &[0x8011, 0x8000]);
+    check("clone", 0, &[], &no_kill);
+    check("fcntl", 1, &[8, 9, 11, 15, 16], &[10]);
+    assert_eq!(answer(FilterKind::Child, "timer_create", 0, 0), ENOSYS);
+}
+
+#[test]
 fn sockets_are_unix_only() {
     for name in ["socket", "socketpair"] {
         check(name, 0, &[1], &[0, 2, 3, 10, 16, 17, 38, 40, 0xffff_ffff]);
@@ -255,8 +264,8 @@ fn shared_files_cannot_be_watched() {
     check(
         "fcntl",
         1,
-        &[0, 1, 2, 3, 4, 6, 7, 37, 1030, 1031, 1033],
-        &[1024, 1026],
+        &[0, 1, 2, 3, 4, 6, 7, 8, 37, 1030, 1031, 1033],
+        &[10, 1024, 1026],
     );
 }
 
