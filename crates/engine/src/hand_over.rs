@@ -86,11 +86,20 @@ fn write(mut pipe: pipe::Sender, mut parts: Vec<Bytes>) -> Written {
     }))
 }
 
+/// The hard `RLIMIT_CPU` of a child. Every thread can be charged for all of the wall time at most, so
+/// SIGKILL never comes from this limit as long as the program has not lowered it.
+pub(crate) fn cpu_most_seconds(slot: &Slot, limits: &Limits) -> u64 {
+    let threads = u64::from(rlimit_processes(slot, limits)).max(1);
+    let longest = limits.wall.max(limits.cpu).as_secs().saturating_add(2);
+    longest.saturating_mul(threads)
+}
+
 /// Lease header, request header, source and files, in the order in which they are read.
 fn lease_parts(request: &ExecutionRequest, slot: &Slot, limits: &Limits) -> Vec<Bytes> {
     let header = LeaseHeader {
         file_bytes: limits.workdir_bytes,
         cpu_seconds: limits.cpu.as_secs() + 1,
+        cpu_most_seconds: cpu_most_seconds(slot, limits),
         processes: rlimit_processes(slot, limits).into(),
         data_bytes: rlimit_data(slot, limits),
     };

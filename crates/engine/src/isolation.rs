@@ -211,6 +211,7 @@ pub fn describe(probe: &Probe, cgroups: &CgroupParents) -> Isolation {
             meaning: "system calls outside the policy answer EPERM or ENOSYS".into(),
             mend: (!probe.seccomp).then(|| "use a kernel built with CONFIG_SECCOMP_FILTER".into()),
         },
+        witness_layer(probe.listener),
         always(
             "network",
             "empty network namespace, loopback down, no sockets but AF_UNIX",
@@ -302,6 +303,28 @@ fn uid_layer(tier: Tier, exist: bool) -> Layer {
     }
 }
 
+fn witness_layer(listener: bool) -> Layer {
+    let (state, meaning) = if listener {
+        (
+            LayerState::Enforced,
+            "a program that somebody outside kills is told from one that kills itself",
+        )
+    } else {
+        (
+            LayerState::Missing,
+            "a program that somebody outside kills counts as one that crashed by signal 9",
+        )
+    };
+    Layer {
+        name: "kill_witness",
+        state,
+        detail: "seccomp listener".into(),
+        meaning: meaning.into(),
+        mend: (!listener)
+            .then(|| "run outside of a container whose own seccomp filter has a listener".into()),
+    }
+}
+
 fn landlock_layer(abi: u32) -> Layer {
     let (state, meaning) = match abi {
         0 => (
@@ -340,6 +363,7 @@ mod tests {
             private_proc: true,
             landlock_abi: 7,
             seccomp: true,
+            listener: true,
             kernel: "6.18".into(),
         }
     }
@@ -365,7 +389,8 @@ mod tests {
             weak.private_proc,
             weak.seccomp,
             weak.user_namespaces,
-        ) = (0, false, false, false);
+            weak.listener,
+        ) = (0, false, false, false, false);
         let isolation = describe(&weak, &CgroupParents::None);
         for layer in &isolation.layers {
             assert_eq!(

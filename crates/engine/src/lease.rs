@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::process::Watched;
 use crate::slot::Slot;
 use crate::spawner::{Spawner, host};
+use crate::witness::Witness;
 use crate::zygote::Zygote;
 
 /// How long a child may take to confine itself.
@@ -50,6 +51,8 @@ pub(crate) struct Ready {
     pub(crate) empty_size: i64,
     /// Keeps the child's mounts until its end has been seen.
     pub(crate) mounts: Mounts,
+    /// Hears of the kills that the program does itself.
+    pub(crate) witness: Witness,
     /// Opens a true report.
     pub(crate) nonce: [u8; 32],
 }
@@ -107,7 +110,13 @@ pub(crate) async fn ready(
         .into_ours()
         .map_err(|error| host("watch the child's pipes", &error))?;
     let child = Watched::new(child).map_err(|error| host("watch the child", &error))?;
-    let (output, mounts) = confined(status).await?;
+    let Kept {
+        output,
+        mounts,
+        listener,
+    } = confined(status).await?;
+    let witness =
+        Witness::new(listener).map_err(|error| host("watch the child's filter", &error))?;
     let empty_size = fd::stat(output.as_fd())
         .map_err(|error| host("look at the output folder", &error))?
         .st_size;
@@ -125,6 +134,7 @@ pub(crate) async fn ready(
         output,
         empty_size,
         mounts: Mounts(Some(mounts)),
+        witness,
         nonce,
     })
 }
@@ -230,8 +240,16 @@ impl Drop for Mounts {
     }
 }
 
-/// Waits until the child says that every step is done; returns its output folder and its mounts.
-async fn confined(status: OwnedFd) -> Result<(OwnedFd, OwnedFd), ExecutionError> {
+/// What a child sends and does not keep.
+struct Kept {
+    output: OwnedFd,
+    mounts: OwnedFd,
+    /// Of its filter, where that may have one.
+    listener: Option<OwnedFd>,
+}
+
+/// Waits until the child says that every step is done.
+async fn confined(status: OwnedFd) -> Result<Kept, ExecutionError> {
     let failed = |step: u32, reason: String| ExecutionError::Confine {
         step: step::name(step).into(),
         reason,
@@ -250,8 +268,12 @@ async fn confined(status: OwnedFd) -> Result<(OwnedFd, OwnedFd), ExecutionError>
                     io::Error::from_raw_os_error(told.errno).to_string(),
                 ));
             }
-            if let (Ok(folder), Ok(mounts)) = (received.take(), received.take()) {
-                came = Some((folder, mounts));
+            if let (Ok(output), Ok(mounts)) = (received.take(), received.take()) {
+                came = Some(Kept {
+                    output,
+                    mounts,
+                    listener: received.take().ok(),
+                });
             }
             if told.step == step::READY {
                 return came

@@ -30,6 +30,7 @@ pub mod start;
 mod store;
 mod streams;
 mod supervise;
+mod witness;
 mod zygote;
 
 pub use engine::{Engine, EngineConfig, MOST_SLOTS};

@@ -32,7 +32,18 @@ impl Watched {
 
     /// Whether it has ended; it stays to be reaped.
     pub(crate) fn has_ended(&self) -> bool {
-        !matches!(process::is_alive(self.pidfd.as_fd()), Ok(true))
+        !matches!(process::peek(self.pidfd.as_fd()), Ok(None))
+    }
+
+    /// Waits until it has ended; `/proc` tells of it until it is reaped.
+    pub(crate) async fn over(&self) -> io::Result<Reaped> {
+        loop {
+            let mut ready = self.pidfd.readable().await?;
+            match process::peek(self.pidfd.as_fd())? {
+                Some(seen) => return Ok(seen),
+                None => ready.clear_ready(),
+            }
+        }
     }
 
     /// Waits until it has ended and reaps it.

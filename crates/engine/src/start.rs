@@ -212,6 +212,9 @@ fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineErr
     if tier != Tier::Full {
         policy = policy.without_cgroups();
     }
+    if !found.listener {
+        policy = policy.without_listener();
+    }
     let arch = Arch::current().ok_or_else(|| {
         StartEngineError::Policy("no system call table for this processor".into())
     })?;
@@ -223,6 +226,7 @@ fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineErr
             Tier::Rootless => Privilege::User,
         },
         landlock_abi: found.landlock_abi,
+        listener: found.listener,
         zygote_filter: compile(FilterKind::Zygote)?,
         child_filter: compile(FilterKind::Child)?,
         holder_filter: compile(FilterKind::Holder)?,

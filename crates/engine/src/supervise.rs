@@ -9,13 +9,14 @@ use sandbox::sample::Sample;
 use sandbox::sys::process::Reaped;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use wire::report::ReportFrame;
 
 use crate::capture::Capture;
 use crate::error::ExecutionError;
 use crate::execution::{Event, Stream};
-use crate::hand_over::{HandedOver, hand_over};
+use crate::hand_over::{HandedOver, cpu_most_seconds, hand_over};
 use crate::lease::{Lifeline, Mounts, Ready};
 use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
@@ -131,6 +132,7 @@ pub(crate) async fn supervise(
         output,
         empty_size,
         mounts,
+        witness,
         nonce,
     } = ready;
     let flood = Flood::new(limits.output_hard_bytes);
@@ -157,10 +159,10 @@ pub(crate) async fn supervise(
     let mut killed_for = None;
     let mut cancelled = false;
     let mut seen = Sample::default();
-    let reaped = loop {
+    let dead = loop {
         tokio::select! {
             biased;
-            reaped = child.ended() => break reaped,
+            over = child.over() => break over,
             all = &mut reading, if read.is_none() => { read = Some(all); continue; }
             // Without init nobody holds the tree together: a failure of ours, not of the program.
             _ = init.ended() => {
@@ -179,22 +181,26 @@ pub(crate) async fn supervise(
                     return Err(error);
                 }
             },
+            never = witness.listen() => match never {},
         }
         lifeline.cut();
     };
-    let reaped = reaped.map_err(|error| host("reap the child", &error))?;
+    let dead = dead.map_err(|error| host("reap the child", &error))?;
     let wall = began.elapsed();
-    if unexplained_kill(&reaped, cancelled, killed_for, slot) {
-        // Init takes its namespace along, and ends after it: had it been killed from outside, it
-        // would end now without our doing, and the program would be innocent.
-        if tokio::time::timeout(INIT_LAST_WORDS, init.ended())
-            .await
-            .is_ok()
-        {
-            return Err(ExecutionError::Lost {
-                what: "the sandbox's init",
-            });
-        }
+    let suspect = unexplained_kill(&dead, cancelled, killed_for, slot);
+    let own = !suspect || witness.may_be_its_own(pid, cpu_most_seconds(slot, limits));
+    let reaped = child
+        .ended()
+        .await
+        .map_err(|error| host("reap the child", &error))?;
+    // Init takes its namespace along, and ends after it: had it been killed from outside, it would
+    // end now without our doing, and the program would be innocent whatever it has killed itself.
+    if !own || suspect && timeout(INIT_LAST_WORDS, init.ended()).await.is_ok() {
+        lifeline.cut();
+        let _ = init.ended().await;
+        return Err(ExecutionError::Lost {
+            what: "a process of the sandbox",
+        });
     }
     // Where only the holder of its memory is left and every writer is gone, there is nobody to wait
     // for; the end of the namespace comes after the answer.
@@ -265,7 +271,7 @@ fn usage(
 }
 
 /// Whether the first process died by SIGKILL although neither we nor the kernel's memory killer
-/// did it: its own doing, or its init's death.
+/// did it: its own doing, its init's death, or somebody outside.
 fn unexplained_kill(
     reaped: &Reaped,
     cancelled: bool,

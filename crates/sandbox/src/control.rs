@@ -238,8 +238,8 @@ pub struct SampleReply {
     pub cpu_us: u64,
 }
 
-/// What a child says about its confinement. With `errno` 0 the output folder and the
-/// mount namespace come along.
+/// What a child says about its confinement. With `errno` 0 the output folder, the mount namespace
+/// and, where its filter has one, the filter's listener come along.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ChildStatus {
@@ -255,8 +255,10 @@ pub struct ChildStatus {
 pub struct LeaseHeader {
     /// `RLIMIT_FSIZE`.
     pub file_bytes: u64,
-    /// `RLIMIT_CPU`, a second belt. Unit: seconds.
+    /// `RLIMIT_CPU`, a second belt: SIGXCPU. Unit: seconds.
     pub cpu_seconds: u64,
+    /// `RLIMIT_CPU`, hard: SIGKILL, so more than can be used before the wall limit. Unit: seconds.
+    pub cpu_most_seconds: u64,
     /// `RLIMIT_NPROC`, a second belt.
     pub processes: u64,
     /// `RLIMIT_DATA` per process, where no cgroup bounds the tree; 0 leaves what the fork set.
@@ -344,7 +346,7 @@ mod tests {
         assert_eq!(size_of::<ForkRequest>(), 2 * 4 + 3 * 8 + 32 + 2 * 4);
         assert_eq!(size_of::<ForkReply>(), 5 * 4);
         assert_eq!(size_of::<ChildStatus>(), 2 * 4);
-        assert_eq!(size_of::<LeaseHeader>(), 4 * 8);
+        assert_eq!(size_of::<LeaseHeader>(), 5 * 8);
         assert_eq!(size_of::<SampleRequest>(), 2 * 4 + 8);
         assert_eq!(size_of::<SampleReply>(), 2 * 4 + 2 * 8);
     }

@@ -57,6 +57,8 @@ pub struct ConfinePlan {
     pub privilege: Privilege,
     /// The kernel's Landlock ABI at start; 0 for none.
     pub landlock_abi: u32,
+    /// Whether the child's filter announces calls and so has a listener.
+    pub listener: bool,
     /// Filter of the zygote itself, inherited by children.
     pub zygote_filter: Vec<u8>,
     /// The last filter in a child.
@@ -182,6 +184,7 @@ impl ConfinePlan {
         let mut out = Writer::default();
         out.number(self.privilege as u64);
         out.number(self.landlock_abi.into());
+        out.number(self.listener.into());
         out.bytes(&self.zygote_filter);
         out.bytes(&self.child_filter);
         out.bytes(&self.holder_filter);
@@ -194,6 +197,7 @@ impl ConfinePlan {
         Ok(Self {
             privilege: input.privilege()?,
             landlock_abi: input.small()?,
+            listener: input.number()? != 0,
             zygote_filter: input.bytes()?,
             child_filter: input.bytes()?,
             holder_filter: input.bytes()?,
@@ -480,6 +484,7 @@ mod tests {
         let confine = ConfinePlan {
             privilege: Privilege::Root,
             landlock_abi: 7,
+            listener: true,
             zygote_filter: vec![1],
             child_filter: vec![2, 3],
             holder_filter: vec![4],

@@ -7,6 +7,7 @@
 )]
 
 mod ends;
+mod kills;
 mod limits;
 mod nested;
 mod support;

@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::control::{ForkRequest, LeaseHeader};
-use crate::sys::process::limit;
+use crate::sys::process::{limit, limits_of};
 
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
@@ -33,7 +33,10 @@ pub(super) fn apply(request: &ForkRequest) -> io::Result<()> {
 /// What the caller decides, lowered when the child is given away.
 pub(super) fn lower(header: &LeaseHeader) -> io::Result<()> {
     limit(libc::RLIMIT_FSIZE, header.file_bytes, header.file_bytes)?;
-    limit(libc::RLIMIT_CPU, header.cpu_seconds, header.cpu_seconds + 1)?;
+    // The host may have been started below a bound of its own, which nobody can raise.
+    let (_, bound) = limits_of(libc::RLIMIT_CPU)?;
+    let most = header.cpu_most_seconds.min(bound);
+    limit(libc::RLIMIT_CPU, header.cpu_seconds.min(most), most)?;
     limit(libc::RLIMIT_NPROC, header.processes, header.processes)?;
     if header.data_bytes > 0 {
         limit(libc::RLIMIT_DATA, header.data_bytes, header.data_bytes)?;

@@ -78,7 +78,9 @@ fn at<T>(step: u32, result: io::Result<T>) -> Result<T, Failure> {
 /// 10. limits, counted from here on in the namespace's own counters;
 /// 11. Landlock forbids mounting, so after all mounts, and needs no-new-privileges (the launcher's);
 /// 12. descriptors, when nothing else needs one;
-/// 13. the filter takes away every call used so far, so it is last.
+/// 13. the filter takes away every call used so far, so it is the last layer;
+/// 14. the self-test, which needs the filter;
+/// 15. what only the supervisor keeps leaves, the filter's listener among it.
 pub fn confine(
     plan: &ConfinePlan,
     request: &ForkRequest,
@@ -137,18 +139,36 @@ fn steps(
     at(step::CAPABILITIES, identity::drop_capabilities())?;
     at(step::RLIMITS, limits::apply(request))?;
     at(step::LANDLOCK, landlock::restrict(plan.landlock_abi))?;
+    let leaving = at(
+        step::DESCRIPTORS,
+        descriptors::arrange(given, status, [output, mounts]),
+    )?;
+    let listener = at(step::SECCOMP, filter(plan))?;
+    at(step::SELF_TEST, self_test())?;
+    at(step::DESCRIPTORS, give_away(leaving, listener))
+}
+
+/// Installs the last filter; its listener, where it may have one.
+fn filter(plan: &ConfinePlan) -> io::Result<Option<OwnedFd>> {
+    if plan.listener {
+        process::install_announcing_filter(&plan.child_filter).map(Some)
+    } else {
+        process::install_filter(&plan.child_filter).map(|()| None)
+    }
+}
+
+/// Sends the supervisor what only it keeps, and closes it here.
+fn give_away(leaving: [OwnedFd; 2], listener: Option<OwnedFd>) -> io::Result<()> {
     let told = ChildStatus {
         errno: 0,
         step: step::DESCRIPTORS,
     };
-    at(
-        step::DESCRIPTORS,
-        socket::send(status, told.bytes(), &[output.as_fd(), mounts.as_fd()]),
-    )?;
-    drop((output, mounts));
-    at(step::DESCRIPTORS, descriptors::arrange(given, status))?;
-    at(step::SECCOMP, process::install_filter(&plan.child_filter))?;
-    at(step::SELF_TEST, self_test())
+    let [output, mounts] = &leaving;
+    let both = [output.as_fd(), mounts.as_fd()];
+    descriptors::with_status(|status| match &listener {
+        None => socket::send(status, told.bytes(), &both),
+        Some(listener) => socket::send(status, told.bytes(), &[both[0], both[1], listener.as_fd()]),
+    })
 }
 
 /// Tries what a confined process must not be able to do.

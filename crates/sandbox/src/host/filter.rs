@@ -26,8 +26,15 @@ pub(super) const IF_ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
 pub(super) const RETURN: u16 = 0x06; // BPF_RET | BPF_K
 
 pub(super) const ALLOW: u32 = 0x7fff_0000; // SECCOMP_RET_ALLOW
+pub(super) const ANNOUNCE: u32 = 0x7fc0_0000; // SECCOMP_RET_USER_NOTIF
 pub(super) const ERRNO: u32 = 0x0005_0000; // SECCOMP_RET_ERRNO
 pub(super) const KILL_PROCESS: u32 = 0x8000_0000; // SECCOMP_RET_KILL_PROCESS
+
+/// A filter that changes nothing: one instruction, which allows.
+pub(super) const NOTHING: [u8; 8] = {
+    let ([low, high], [a, b, c, d]) = (RETURN.to_le_bytes(), ALLOW.to_le_bytes());
+    [low, high, 0, 0, a, b, c, d]
+};
 
 /// Offsets in `struct seccomp_data`.
 const NUMBER_OFFSET: u32 = 0;
@@ -167,28 +174,34 @@ fn leaf_of(verdict: &Verdict, otherwise: Errno) -> Result<Vec<SockFilter>, Polic
     match verdict {
         Verdict::Allow => Ok(vec![plain(RETURN, ALLOW)]),
         Verdict::Refuse(errno) => Ok(vec![refuse(*errno)]),
-        Verdict::AllowIf(rule) => argument_test(rule, otherwise),
+        Verdict::AllowIf(rule) => argument_test(rule, plain(RETURN, ALLOW), refuse(otherwise)),
+        Verdict::AnnounceIf(rule) => {
+            argument_test(rule, plain(RETURN, ANNOUNCE), plain(RETURN, ALLOW))
+        }
     }
 }
 
 /// A load, one test per value, then the two answers.
-fn argument_test(rule: &ArgumentRule, otherwise: Errno) -> Result<Vec<SockFilter>, PolicyError> {
+fn argument_test(
+    rule: &ArgumentRule,
+    fits: SockFilter,
+    otherwise: SockFilter,
+) -> Result<Vec<SockFilter>, PolicyError> {
     let mut program = vec![plain(LOAD, ARGUMENTS_OFFSET + 8 * u32::from(rule.argument))];
-    let (allow, refuse) = (plain(RETURN, ALLOW), refuse(otherwise));
     match &rule.test {
         ArgumentTest::OneOf { mask, values } => {
             if *mask != u32::MAX {
                 program.push(plain(AND, *mask));
             }
             program.extend(equality_tests(values)?);
-            program.extend([refuse, allow]);
+            program.extend([otherwise, fits]);
         }
         ArgumentTest::NoneOf(values) => {
             program.extend(equality_tests(values)?);
-            program.extend([allow, refuse]);
+            program.extend([fits, otherwise]);
         }
         ArgumentTest::NoneOfBits(bits) => {
-            program.extend([test(IF_ANY_BIT, *bits, 1, 0), allow, refuse]);
+            program.extend([test(IF_ANY_BIT, *bits, 1, 0), fits, otherwise]);
         }
     }
     Ok(program)

@@ -133,6 +133,8 @@ pub enum Verdict {
     Refuse(Errno),
     /// Permitted when the argument fits, else refused with the policy's default.
     AllowIf(ArgumentRule),
+    /// Permitted; when the argument fits, the host hears of it first.
+    AnnounceIf(ArgumentRule),
 }
 
 /// A condition on the low 32 bits of one argument.
@@ -210,6 +212,15 @@ impl SyscallPolicy {
                 &Verdict::AllowIf(entry.rule()?),
             )?;
         }
+        for entry in &file.announce {
+            add(
+                &mut child,
+                &known,
+                &entry.calls,
+                &entry.reason,
+                &Verdict::AnnounceIf(entry.rule()?),
+            )?;
+        }
         for entry in &file.refuse {
             add(
                 &mut child,
@@ -253,19 +264,30 @@ impl SyscallPolicy {
         self
     }
 
-    /// What a filter answers to a call of this name.
+    /// The policy where no filter of ours may have a listener: nobody hears of any call.
+    #[must_use]
+    pub fn without_listener(mut self) -> Self {
+        for verdict in self.child.values_mut() {
+            if matches!(verdict, Verdict::AnnounceIf(_)) {
+                *verdict = Verdict::Allow;
+            }
+        }
+        self
+    }
+
+    /// What a filter answers to a call of this name. Only the child's announces: one filter of a
+    /// process may have a listener.
     #[must_use]
     pub fn verdict(&self, name: &str, which: FilterKind) -> Verdict {
-        match which {
-            FilterKind::Holder if self.holder.contains(name) => return Verdict::Allow,
-            FilterKind::Holder => return Verdict::Refuse(self.default),
-            FilterKind::Zygote if self.zygote.contains(name) => return Verdict::Allow,
-            FilterKind::Zygote | FilterKind::Child => {}
+        let child = self.child.get(name);
+        match (which, child) {
+            (FilterKind::Holder, _) if self.holder.contains(name) => Verdict::Allow,
+            (FilterKind::Holder, _) => Verdict::Refuse(self.default),
+            (FilterKind::Zygote, _) if self.zygote.contains(name) => Verdict::Allow,
+            (FilterKind::Zygote, Some(Verdict::AnnounceIf(_))) => Verdict::Allow,
+            (_, Some(verdict)) => verdict.clone(),
+            (_, None) => Verdict::Refuse(self.default),
         }
-        self.child
-            .get(name)
-            .cloned()
-            .unwrap_or(Verdict::Refuse(self.default))
     }
 }
 
@@ -309,6 +331,7 @@ struct PolicyFile {
     unknown: Errno,
     allow: Vec<PlainEntry>,
     restrict: Vec<RestrictEntry>,
+    announce: Vec<RestrictEntry>,
     refuse: Vec<RefuseEntry>,
     zygote: Vec<PlainEntry>,
     holder: Vec<PlainEntry>,

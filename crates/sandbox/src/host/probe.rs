@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::block;
+use super::{block, filter};
 use crate::sys::process::{self, ForkOptions, Forked};
 use crate::sys::{identity, landlock, mount};
 
@@ -23,6 +23,8 @@ pub struct Probe {
     pub landlock_abi: u32,
     /// Whether seccomp filters exist.
     pub seccomp: bool,
+    /// Whether a filter of ours may have a listener: not where one above us has one.
+    pub listener: bool,
     /// `6.18.44`.
     pub kernel: String,
 }
@@ -39,6 +41,7 @@ pub fn probe() -> Probe {
         landlock_abi: u32::try_from(landlock::abi()).unwrap_or(0),
         seccomp: fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail")
             .is_ok_and(|have| have.contains("errno")),
+        listener: in_child(try_listener),
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
             .unwrap_or_default()
             .trim()
@@ -56,6 +59,11 @@ fn has_capability(number: u32) -> bool {
 
 fn try_user_namespace() -> bool {
     process::unshare(libc::CLONE_NEWUSER).is_ok()
+}
+
+fn try_listener() -> bool {
+    process::no_new_privileges().is_ok()
+        && process::install_announcing_filter(&filter::NOTHING).is_ok()
 }
 
 fn try_private_proc() -> bool {

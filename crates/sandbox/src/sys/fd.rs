@@ -118,6 +118,21 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
+/// Waits until one of them has something to read or has lost its other side; what each has is its
+/// `POLL…` bits, all 0 after `timeout_ms` (-1 for none) or a signal. Source: poll(2).
+pub fn poll<const N: usize>(fds: [BorrowedFd<'_>; N], timeout_ms: i32) -> io::Result<[i16; N]> {
+    let mut asked = fds.map(|fd| libc::pollfd {
+        fd: fd.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: `asked` holds N entries, which the kernel reads and fills; N is a small constant.
+    match check(unsafe { libc::poll(asked.as_mut_ptr(), N as libc::nfds_t, timeout_ms) }) {
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(asked.map(|one| one.revents)),
+    }
+}
+
 /// Reads until the buffer is full.
 ///
 /// Errors: `UnexpectedEof` when the other side closed before that.

@@ -11,6 +11,7 @@ pub mod fd;
 pub(crate) mod holder;
 pub mod identity;
 pub mod landlock;
+pub mod listener;
 pub mod memory;
 pub mod mount;
 pub mod process;

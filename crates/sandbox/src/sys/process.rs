@@ -117,16 +117,26 @@ pub struct Reaped {
 
 /// Reaps a child through its pidfd; `None` while it is alive. Source: waitid(2).
 pub fn reap(pidfd: BorrowedFd<'_>) -> io::Result<Option<Reaped>> {
+    wait(libc::P_PIDFD, pidfd.as_raw_fd(), 0)
+}
+
+/// How a child ended, which stays to be reaped; `None` while it is alive.
+/// Source: waitid(2), `WNOWAIT`.
+pub fn peek(pidfd: BorrowedFd<'_>) -> io::Result<Option<Reaped>> {
+    wait(libc::P_PIDFD, pidfd.as_raw_fd(), libc::WNOWAIT)
+}
+
+fn wait(which: libc::idtype_t, id: i32, flags: i32) -> io::Result<Option<Reaped>> {
     // SAFETY: both are plain data that the kernel fills.
     let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
     // SAFETY: the raw call takes the rusage pointer that the libc wrapper hides.
     check_long(unsafe {
         libc::syscall(
             libc::SYS_waitid,
-            libc::P_PIDFD,
-            pidfd.as_raw_fd(),
+            which,
+            id,
             &raw mut info,
-            libc::WEXITED | libc::WNOHANG,
+            libc::WEXITED | libc::WNOHANG | flags,
             &raw mut usage,
         )
     })?;
@@ -143,26 +153,6 @@ pub fn reap(pidfd: BorrowedFd<'_>) -> io::Result<Option<Reaped>> {
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
         max_rss_bytes: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
     }))
-}
-
-/// Whether a child behind this pidfd still runs; one that has ended stays to be reaped.
-/// Source: waitid(2), `WNOWAIT`.
-pub fn is_alive(pidfd: BorrowedFd<'_>) -> io::Result<bool> {
-    // SAFETY: plain data that the kernel fills.
-    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-    // SAFETY: takes integers and a pointer to `info`; no rusage is asked for.
-    check_long(unsafe {
-        libc::syscall(
-            libc::SYS_waitid,
-            libc::P_PIDFD,
-            pidfd.as_raw_fd(),
-            &raw mut info,
-            libc::WEXITED | libc::WNOHANG | libc::WNOWAIT,
-            std::ptr::null_mut::<libc::rusage>(),
-        )
-    })?;
-    // SAFETY: waitid fills the field, or leaves zero when nothing ended.
-    Ok(unsafe { info.si_pid() } == 0)
 }
 
 /// Leaves at once, running nothing.
@@ -309,6 +299,29 @@ pub fn limits_of(resource: u32) -> io::Result<(u64, u64)> {
 /// Shape: `program` is an array of 8-byte `sock_filter`s, native endian, at most 4096.
 /// Errors: `EINVAL` for another shape. Source: seccomp(2).
 pub fn install_filter(program: &[u8]) -> io::Result<()> {
+    set_filter(program, 0).map(drop)
+}
+
+/// The same for a filter that announces calls; they wait until somebody answers on the descriptor
+/// returned, close-on-exec, and do not exist (`ENOSYS`) once all its copies are closed.
+///
+/// Errors: `EBUSY` below somebody else's filter with a listener. Source: seccomp_unotify(2).
+pub fn install_announcing_filter(program: &[u8]) -> io::Result<OwnedFd> {
+    let announcing = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    // With it a signal handler cannot interrupt a call that is being answered. Since Linux 5.19.
+    let killable = libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    let fd = match set_filter(program, announcing | killable) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            set_filter(program, announcing)?
+        }
+        other => other?,
+    };
+    let fd = RawFd::try_from(fd).map_err(|_| io::Error::from_raw_os_error(libc::EBADF))?;
+    // SAFETY: the kernel has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn set_filter(program: &[u8], flags: libc::c_ulong) -> io::Result<libc::c_long> {
     let wanted = filter_program(program)?;
     // SAFETY: the kernel copies `len` instructions of 8 bytes, byte-wise and so without need of
     // alignment, and checks the program itself.
@@ -316,11 +329,10 @@ pub fn install_filter(program: &[u8]) -> io::Result<()> {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            0,
+            flags,
             &raw const wanted,
         )
-    })?;
-    Ok(())
+    })
 }
 
 /// A filter as the kernel wants it given; it points into `program`. Errors: as `install_filter`.

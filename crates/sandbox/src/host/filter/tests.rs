@@ -70,7 +70,8 @@ fn every_number_gets_the_verdict_of_its_name() {
                 };
                 let name = names.get(&number);
                 let expected = match name.map(|name| policy.verdict(name, which)) {
-                    Some(Verdict::Allow) => ALLOW,
+                    // All ones are no signal.
+                    Some(Verdict::Allow | Verdict::AnnounceIf(_)) => ALLOW,
                     Some(Verdict::Refuse(errno)) => ERRNO | u32::from(errno.number()),
                     // The one value that every list of refusals misses and no list of values has.
                     Some(Verdict::AllowIf(rule)) => match rule.test {
@@ -230,6 +231,42 @@ fn clone_makes_no_child_of_the_supervisor_and_sends_no_kill_at_its_end() {
     check("clone", 0, &[], &no_kill);
     check("fcntl", 1, &[8, 9, 11, 15, 16], &[10]);
     assert_eq!(answer(FilterKind::Child, "timer_create", 0, 0), ENOSYS);
+}
+
+#[test]
+fn a_kill_is_announced_by_the_childs_filter_alone() {
+    let policy = SyscallPolicy::embedded().unwrap().without_listener();
+    let deaf = instructions(&policy, FilterKind::Child, Arch::X86_64).unwrap();
+    for (name, argument) in [
+        ("kill", 1),
+        ("tkill", 1),
+        ("rt_sigqueueinfo", 1),
+        ("tgkill", 2),
+    ] {
+        for (signal, expected) in [
+            (9, ANNOUNCE),
+            (9 | 0xdead_beef_0000_0000, ANNOUNCE),
+            (0, ALLOW),
+            (15, ALLOW),
+            (0x109, ALLOW),
+        ] {
+            let told = format!("{name} {signal:#x}");
+            let child = answer(FilterKind::Child, name, argument, signal);
+            assert_eq!(child, expected, "{told}");
+            let zygote = answer(FilterKind::Zygote, name, argument, signal);
+            assert_eq!(zygote, ALLOW, "{told}");
+            let mut call = Call {
+                number: number(name),
+                arch: Arch::X86_64.audit(),
+                arguments: [0; 6],
+            };
+            call.arguments[argument] = signal;
+            assert_eq!(run(&deaf, &call).0, ALLOW, "{told}");
+        }
+    }
+    for other in ["rt_tgsigqueueinfo", "pidfd_send_signal", "execveat"] {
+        assert_eq!(answer(FilterKind::Child, other, 1, 9), EPERM, "{other}");
+    }
 }
 
 #[test]

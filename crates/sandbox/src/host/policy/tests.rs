@@ -1,7 +1,7 @@
 use super::*;
 
 const MINIMAL: &str =
-    "default = 'EPERM'\nunknown = 'ENOSYS'\nrefuse = []\nzygote = []\nholder = []\n";
+    "default = 'EPERM'\nunknown = 'ENOSYS'\nrefuse = []\nannounce = []\nzygote = []\nholder = []\n";
 
 fn check(text: &str, expected: &str) {
     let error = SyscallPolicy::parse(&format!("{MINIMAL}{text}")).unwrap_err();
