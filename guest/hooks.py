@@ -2,12 +2,14 @@
 
 A fork of ours needs hardly any of them: it has one thread, holds no lock, and is reseeded anyway.
 The program's own forks need them all. So `os.register_at_fork` is replaced before the preload is
-imported and put back in each child, never in the zygote: registered twice, a hook that takes a
-lock would wait for itself. Hooks that were registered before us are out of reach and run as ever.
+imported and put back in each child, together with one hook that runs all of the recorded ones:
+registering each would make every child copy the pages they lie on. Hooks that were registered
+before us are out of reach and run as ever.
 """
 
 import os
 import sys
+from types import SimpleNamespace
 
 # Whose hooks a fork of the zygote can go without, and why.
 _NEEDLESS = {
@@ -23,6 +25,8 @@ _NEEDLESS = {
 
 _register = os.register_at_fork
 _recorded = []
+# Those of them that a fork of the zygote needs.
+_needed = []
 # Namespaces and names under which modules have kept the recorder.
 _copies = []
 
@@ -34,6 +38,7 @@ def install() -> None:
 
 def find_copies() -> None:
     """Looks for modules that have taken the function by its name; once, after the imports."""
+    _needed[:] = [hooks for owner, hooks in _recorded if owner not in _NEEDLESS]
     for module in list(sys.modules.values()):
         namespace = getattr(module, "__dict__", {})
         for name, value in list(namespace.items()):
@@ -42,10 +47,9 @@ def find_copies() -> None:
 
 
 def rehearse() -> None:
-    """Looks at all that `restore` will need, without registering anything."""
-    for owner, hooks in _recorded:
-        if owner in _NEEDLESS:
-            _ignore(**hooks)
+    """Looks at what `restore` will need, without registering anything."""
+    for hooks in _needed:
+        _ignore(**hooks)
 
 
 def restore() -> None:
@@ -56,11 +60,46 @@ def restore() -> None:
     main_thread = getattr(sys.modules.get("threading"), "_main_thread", None)
     if hasattr(main_thread, "_set_native_id"):
         main_thread._set_native_id()
-    for owner, hooks in _recorded:
-        if owner not in _NEEDLESS:
-            _run_late(hooks)
-        _register(**hooks)
-    _recorded.clear()
+    for hooks in _needed:
+        _run_late(hooks)
+    _register(
+        before=_run_before,
+        after_in_parent=_run_after_in_parent,
+        after_in_child=_run_after_in_child,
+    )
+
+
+def _run_before() -> None:
+    for _, hooks in reversed(_recorded):
+        _run(hooks, "before")
+
+
+def _run_after_in_parent() -> None:
+    for _, hooks in _recorded:
+        _run(hooks, "after_in_parent")
+
+
+def _run_after_in_child() -> None:
+    for _, hooks in _recorded:
+        _run(hooks, "after_in_child")
+
+
+def _run(hooks: dict, moment: str) -> None:
+    """Runs one hook; as in CPython an exception is told and keeps no other from running."""
+    hook = hooks.get(moment)
+    if hook is None:
+        return
+    try:
+        hook()
+    except BaseException as error:
+        told = SimpleNamespace(
+            exc_type=type(error),
+            exc_value=error,
+            exc_traceback=error.__traceback__,
+            err_msg=None,
+            object=hook,
+        )
+        sys.unraisablehook(told)
 
 
 def _record(**hooks: object) -> None:

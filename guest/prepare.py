@@ -178,13 +178,13 @@ def _main_module() -> types.ModuleType:
 
 def decode(source: bytes) -> str:
     """The source as text, without a byte order mark. Errors: `UnicodeDecodeError`."""
-    # Not by the codec `utf-8-sig`, which is written in Python and touches far more.
+    # Not by the codec `utf-8-sig`: it is written in Python, and a program can take it away.
     return source.removeprefix(_BYTE_ORDER_MARK).decode()
 
 
 def lines_for_report(source: bytes) -> list:
     """The source's lines, also when it is not UTF-8."""
-    return program.lines_of(source.decode("utf-8-sig", "replace"))
+    return program.lines_of(source.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace"))
 
 
 def _writer(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
