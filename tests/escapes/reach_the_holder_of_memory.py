@@ -22,7 +22,7 @@ for number in range(2, 64):
         found.append(f"killpg {number}")
     except OSError:
         pass
-for options in (0, os.WNOHANG, 0x80000000, 0x40000000):  # __WCLONE and __WALL, which sees it.
+for options in (0, -(2**31), 2**30):  # The last two are __WCLONE and __WALL, which see it.
     try:
         ended = os.waitpid(-1, options | os.WNOHANG)
         if ended[0]:
