@@ -21,32 +21,32 @@ import program
 _READ_BYTES = 64 * 1024
 # Where native code puts a request that is nothing but a source of at most this length.
 ROOM = ctypes.create_string_buffer(64 * 1024)
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_COUNTS, _ARGUMENT, _FILE = struct.Struct("<III"), struct.Struct("<I"), struct.Struct("<IQ")
+_COUNTS, _ARGUMENT, _FILE = struct.Struct("<IIII"), struct.Struct("<I"), struct.Struct("<IQ")
 
 
-def take_request(length: int, descriptor: int) -> bytes:
+def take_request(told: int, descriptor: int) -> tuple:
     """Takes over what `hognose_await_lease` has read and sets up the program's files and arguments.
 
-    `length` as it returns it. Returns the source.
+    `told` as it returns it. Returns the source and the place of its last expression.
     """
-    if length >= 0:
+    if told >= 0:
+        length, place = told & 0xFFFFFFFF, told >> 32
         source, args = ctypes.string_at(ROOM, length), []
     else:
-        source, args, files = _read_request(descriptor)
+        source, place, args, files = _read_request(descriptor)
         _write_workdir(source, files)
     set_up_interpreter(args)
-    return source
+    return source, place
 
 
 def _read_request(descriptor: int) -> tuple:
     """Reads what follows the counts in `ROOM` and closes `descriptor`; its writer may keep it open.
 
-    Shape: see `encode_request` in crates/wire. Returns the source as bytes, the arguments, and a
-    list of `(name, bytes)`.
+    Shape: see `encode_request` in crates/wire. Returns the source as bytes, the place of its last
+    expression, the arguments, and a list of `(name, bytes)`.
     """
     pipe = _Pipe(descriptor)
-    source_bytes, arg_count, file_count = _COUNTS.unpack_from(ROOM)
+    source_bytes, arg_count, file_count, place = _COUNTS.unpack_from(ROOM)
     args = []
     for _ in range(arg_count):
         (length,) = _ARGUMENT.unpack(pipe.take(_ARGUMENT.size))
@@ -58,7 +58,7 @@ def _read_request(descriptor: int) -> tuple:
     source = pipe.take(source_bytes)
     files = [(name, pipe.take(size)) for name, size in heads]
     os.close(descriptor)
-    return source, args, files
+    return source, place, args, files
 
 
 class _Pipe:
@@ -176,15 +176,9 @@ def _main_module() -> types.ModuleType:
     return module
 
 
-def decode(source: bytes) -> str:
-    """The source as text, without a byte order mark. Errors: `UnicodeDecodeError`."""
-    # Not by the codec `utf-8-sig`: it is written in Python, and a program can take it away.
-    return source.removeprefix(_BYTE_ORDER_MARK).decode()
-
-
 def lines_for_report(source: bytes) -> list:
     """The source's lines, also when it is not UTF-8."""
-    return program.lines_of(source.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "replace"))
+    return program.lines_of(program.decode(source, "replace"))
 
 
 def _writer(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:

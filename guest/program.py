@@ -1,5 +1,8 @@
 """The program's source as code: all of it, and its last expression apart.
 
+The host has read the source and mostly knows where that expression stands. Then two plain compiles
+do; a syntax tree costs a child as much again, in memory that nothing else touches.
+
 The source is text, never bytes, so a coding cookie has no effect. Line numbers are the user's.
 """
 
@@ -23,6 +26,50 @@ def lines_of(source: str) -> list:
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
     return lines
+
+
+# What the host says of a last expression when it does not know. Source: `encode_request`.
+UNKNOWN = 0xFFFFFFFF
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def decode(source: bytes, errors: str = "strict") -> str:
+    """The source as text, without a byte order mark. Errors: `UnicodeDecodeError`."""
+    # Not by the codec `utf-8-sig`: it is written in Python, and a program can take it away.
+    return source.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", errors)
+
+
+def compile_at(source: bytes, place: int) -> tuple:
+    """As `compile_source`, if the last expression begins at byte `place` of `source`.
+
+    `place` is the length of the source when there is none. What the host could not know (its
+    syntax is the newest, this interpreter's may be older) is found out the slow way.
+    """
+    if place > len(source):
+        return compile_source(decode(source))
+    path = layout.main_path()
+    try:
+        code = compile(decode(source[:place]), path, "exec", dont_inherit=True)
+        if place == len(source):
+            return code, None
+        expression = _in_place(source, place)
+        flags = code.co_flags & _FUTURE_FLAGS
+        return code, compile(expression, path, "eval", flags, dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return compile_source(decode(source))
+
+
+def _in_place(source: bytes, place: int) -> str:
+    """The expression at `place` in parentheses, on its own line and in its own columns."""
+    head, expression = source[:place], decode(source[place:])
+    lines = head.count(b"\n") + head.count(b"\r") - head.count(b"\r\n")
+    column = place - max(head.rfind(b"\n"), head.rfind(b"\r")) - 1
+    if lines == 0 and column == 0:
+        return expression
+    # Inside of parentheses lines and blanks mean nothing. On the first line they stand in a column
+    # that something else had.
+    padding = "\n" * lines + " " * (column if lines else column - 1)
+    return f"({padding}{expression}\n)"
 
 
 def compile_source(source: str) -> tuple:

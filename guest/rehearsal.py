@@ -13,8 +13,9 @@ import layout
 import prepare
 import runner
 
-_SOURCE = b"import sys\nprint('rehearsal')\n0\n"
-_SILENT_SOURCE = b"print(end='')\n"
+# Each with the place of its last expression.
+_SOURCE = (b"import sys\nprint('rehearsal')\n0\n", 30)
+_SILENT_SOURCE = (b"0\nprint(end='')\n", 2)
 _STREAMS = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _LISTS = ("argv", "orig_argv", "path")
 
@@ -33,8 +34,7 @@ def rehearse(write_report: object) -> None:
             os.mkdir(folder + name)
         os.chdir(folder)
         namespace = prepare.open_world((null, null, null))
-        prepare.ROOM[: len(_SOURCE)] = _SOURCE
-        _run_to_its_end(namespace, len(_SOURCE), write_report)
+        _run_to_its_end(namespace, _SOURCE, write_report)
     finally:
         _forget_source()
         undo()
@@ -48,14 +48,15 @@ def practise(write_report: object) -> None:
     All the way from its source to its report, so that a real one finds every page its own already.
     """
     depth = sys.getrecursionlimit()
-    prepare.ROOM[: len(_SILENT_SOURCE)] = _SILENT_SOURCE
     namespace = {"__builtins__": sys.modules["builtins"]}
-    _run_to_its_end(namespace, len(_SILENT_SOURCE), write_report)
+    _run_to_its_end(namespace, _SILENT_SOURCE, write_report)
     sys.setrecursionlimit(depth)
 
 
-def _run_to_its_end(namespace: dict, length: int, write_report: object) -> None:
-    ending = runner.execute_request(namespace, length)
+def _run_to_its_end(namespace: dict, request: tuple, write_report: object) -> None:
+    source, place = request
+    prepare.ROOM[: len(source)] = source
+    ending = runner.execute_request(namespace, place << 32 | len(source))
     runner.shut_down(ending, endings.rehearse)
     payload = runner.encode(ending)
     if ending.status != 0 or not payload:

@@ -89,14 +89,14 @@ def _run(given: tuple) -> _Ending:
     return ending
 
 
-def execute_request(namespace: dict, length: int) -> _Ending:
-    """Runs the program of the request in `namespace`; `length` as in `prepare.take_request`."""
+def execute_request(namespace: dict, told: int) -> _Ending:
+    """Runs the program of the request in `namespace`; `told` as in `prepare.take_request`."""
     try:
-        source = prepare.take_request(length, layout.REQUEST_FD)
+        source, place = prepare.take_request(told, layout.REQUEST_FD)
     except BaseException as error:
         _refuse("start the program", error)
     try:
-        codes = program.compile_source(prepare.decode(source))
+        codes = program.compile_at(source, place)
     except BaseException as error:
         ending = _Ending()
         _conclude(ending, error, source, failures.describe_compile_error)

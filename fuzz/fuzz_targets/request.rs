@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::request::encode_request;
+use wire::request::{UNKNOWN, encode_request};
 
 // Lines of the input are the arguments, but for the first, the source; those with a colon are files.
 fuzz_target!(|data: &[u8]| {
@@ -16,10 +16,12 @@ fuzz_target!(|data: &[u8]| {
             None => args.push(line.to_owned()),
         }
     }
-    let head = encode_request(source, &args, &files);
+    let place = u32::try_from(data.len()).ok().filter(|place| place % 2 == 0);
+    let head = encode_request(source, place, &args, &files);
     let mut reader = Reader(&head);
     let counts = [reader.small(), reader.small(), reader.small()];
     assert_eq!(counts, [source.len(), args.len(), files.len()]);
+    assert_eq!(reader.small() as u32, place.unwrap_or(UNKNOWN));
     for arg in &args {
         let length = reader.small();
         assert_eq!(reader.take(length), arg.as_bytes());

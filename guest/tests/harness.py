@@ -54,10 +54,10 @@ class Native:
 
     @staticmethod
     def hognose_await_lease(room, size):
-        counts = os.read(4, 12)
-        length, args, files = struct.unpack("<III", counts)
+        counts = os.read(4, 16)
+        length, args, files, place = struct.unpack("<IIII", counts)
         if args or files or length > size:
-            room[:12] = counts
+            room[:16] = counts
             return -1
         source = b""
         while len(source) < length:
@@ -66,7 +66,7 @@ class Native:
         room[:length] = source
         with open("main.py", "xb") as file:
             file.write(source)
-        return length
+        return place << 32 | length
 
     @staticmethod
     def hognose_report(content, length):

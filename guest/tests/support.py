@@ -43,9 +43,10 @@ class ProgramCase(unittest.TestCase):
     """A test that runs programs."""
 
     def run_program(
-        self, source, args=(), files=(), preload="", stdin=b"", share=None, module=""
+        self, source, args=(), files=(), preload="", stdin=b"", share=None, module="", place=2**32 - 1
     ) -> Seen:
-        """Runs `source`; `module` is the text of the importable `hognose_preload`."""
+        """Runs `source`; `module` is the text of the importable `hognose_preload`, and `place` is
+        where the host says that the last expression begins."""
         folder = tempfile.mkdtemp(prefix="guest-test-")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         for name in ("code", "tmp"):
@@ -57,7 +58,7 @@ class ProgramCase(unittest.TestCase):
         with open(folder + "/hognose_preload.py", "w") as file:
             file.write(module)
         content = source if isinstance(source, bytes) else source.encode()
-        head = struct.pack("<III", len(content), len(args), len(files))
+        head = struct.pack("<IIII", len(content), len(args), len(files), place)
         for arg in args:
             head += struct.pack("<I", len(arg.encode())) + arg.encode()
         for name, data in files:

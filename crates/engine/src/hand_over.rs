@@ -111,6 +111,7 @@ fn lease_parts(request: &ExecutionRequest, slot: &Slot, limits: &Limits) -> Vec<
     let mut first = BytesMut::from(header.bytes());
     first.extend_from_slice(&wire::request::encode_request(
         &request.source,
+        request.last_expression,
         &request.args,
         &names,
     ));

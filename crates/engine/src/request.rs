@@ -21,6 +21,10 @@ pub struct ExecutionRequest {
     pub limits: LimitOverrides,
     /// Top-level names the source imports; they choose the preload. Filled by `stepflow-python`.
     pub imports: BTreeSet<String>,
+    /// The byte at which the source's last expression begins, its length if it ends in another way,
+    /// `None` if nobody has looked: a child then looks for itself, which takes it longer. Filled by
+    /// `stepflow-python`.
+    pub last_expression: Option<u32>,
 }
 
 /// A file the guest finds in `/code/input`.

@@ -80,6 +80,7 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
         limits,
         // The executor scans the source for them.
         imports: Default::default(),
+        last_expression: None,
     })
 }
 

@@ -118,9 +118,9 @@ pub extern "C" fn hognose_serve() -> i32 {
 /// Says that this child is ready and waits until it is given away; its last limits are then lowered
 /// and only descriptors 0-4 are open. Then takes the request, if it is nothing but a source.
 ///
-/// Returns the length of the source, which is then in `room` and in `main.py`; descriptor 4 is
-/// closed. Returns -1 when there is more, or no room: the request's three counts are in `room`, and
-/// the rest can be read from descriptor 4. Whatever goes wrong ends the process.
+/// Returns the length of the source, which is then in `room` and in `main.py`, and above it in bits
+/// 32 to 62 the place of its last expression; descriptor 4 is closed. Returns -1 when there is more,
+/// or no room: the request's four counts are in `room`, and the rest can be read from descriptor 4. Whatever goes wrong ends the process.
 ///
 /// # Safety
 /// `room` points to `size` writable bytes.
@@ -135,7 +135,8 @@ pub unsafe extern "C" fn hognose_await_lease(room: *mut u8, size: usize) -> i64 
         request::take(room, &file)
     });
     match taken {
-        Ok(Some(length)) => i64::try_from(length).unwrap_or(-1),
+        // A place beyond every source stays one, and the sum is never negative.
+        Ok(Some((length, place))) => (i64::from(place & (u32::MAX >> 1)) << 32) | i64::from(length),
         Ok(None) => -1,
         Err(error) => {
             complain("the program cannot be started", Err(error));

@@ -9,8 +9,9 @@ use sandbox::sys::fd;
 
 /// The request pipe's number, given by `confine`.
 const REQUEST: i32 = 4;
-/// Three `u32`: bytes of the source, arguments, files. Source: `encode_request` in crates/wire.
-const COUNTS: usize = 12;
+/// Four `u32`: bytes of the source, arguments, files, the place of the last expression.
+/// Source: `encode_request` in crates/wire.
+const COUNTS: usize = 16;
 
 /// Makes `main.py`, which needs no request: nobody waits yet.
 pub(crate) fn make_file() -> io::Result<OwnedFd> {
@@ -21,8 +22,9 @@ pub(crate) fn make_file() -> io::Result<OwnedFd> {
 /// Reads the counts into `room`; if there are neither arguments nor files and the source has room,
 /// reads it there instead, writes it to `file` and closes the pipe.
 ///
-/// Returns the length of the source, or `None` when the rest is still to be read.
-pub(crate) fn take(room: &mut [u8], file: &OwnedFd) -> io::Result<Option<usize>> {
+/// Returns the length of the source and the place of its last expression, or `None` when the rest is
+/// still to be read.
+pub(crate) fn take(room: &mut [u8], file: &OwnedFd) -> io::Result<Option<(u32, u32)>> {
     let pipe = fd::adopt(REQUEST)?;
     let (counts, _) = room
         .split_at_mut_checked(COUNTS)
@@ -34,17 +36,18 @@ pub(crate) fn take(room: &mut [u8], file: &OwnedFd) -> io::Result<Option<usize>>
             .copied()
             .map(u32::from_le_bytes)
     };
-    let (source, others) = (number(0), (number(1), number(2)));
-    let length = source.and_then(|length| usize::try_from(length).ok());
-    let Some(length) =
-        length.filter(|length| others == (Some(0), Some(0)) && *length <= room.len())
+    let others = (number(1), number(2));
+    let told = number(0).zip(number(3));
+    let Some((length, place)) =
+        told.filter(|(length, _)| others == (Some(0), Some(0)) && *length as usize <= room.len())
     else {
         // The runner goes on reading, and closes it.
         let _ = std::os::fd::IntoRawFd::into_raw_fd(pipe);
         return Ok(None);
     };
-    fd::read_exact(pipe.as_fd(), &mut room[..length])?;
+    let source = &mut room[..length as usize];
+    fd::read_exact(pipe.as_fd(), source)?;
     drop(pipe);
-    fd::write_all(file.as_fd(), &room[..length])?;
-    Ok(Some(length))
+    fd::write_all(file.as_fd(), source)?;
+    Ok(Some((length, place)))
 }
