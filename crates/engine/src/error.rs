@@ -51,6 +51,9 @@ pub enum ExecutionError {
         /// How long the request waited.
         waited: Duration,
     },
+    /// The policy could not look at the source in time.
+    #[error("the source could not be checked against the policy in time; try again later")]
+    Unchecked,
     /// One isolation step failed, so nothing was started.
     #[error("the sandbox could not be set up: {step}: {reason}")]
     Confine {
@@ -101,7 +104,9 @@ impl ExecutionError {
             | Self::SourceTooLong { .. }
             | Self::FileName { .. }
             | Self::FilesTooLarge { .. } => Fault::Caller,
-            Self::Saturated { .. } | Self::HostMemory | Self::ShuttingDown => Fault::Capacity,
+            Self::Saturated { .. } | Self::Unchecked | Self::HostMemory | Self::ShuttingDown => {
+                Fault::Capacity
+            }
             Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
             Self::Remote { fault, .. } => *fault,
         }
@@ -122,6 +127,7 @@ impl ExecutionError {
             Self::FileName { .. } => "bad_file_name",
             Self::FilesTooLarge { .. } => "files_too_large",
             Self::Saturated { .. } => "saturated",
+            Self::Unchecked => "unchecked",
             Self::Confine { .. } => "confine_failed",
             Self::Lost { .. } => "execution_lost",
             Self::HostMemory => "host_memory",

@@ -85,12 +85,23 @@ pub struct ExecutionReport {
     pub preload: String,
 }
 
+/// Sees the report before the caller does.
+type Look = Box<dyn FnOnce(&ExecutionReport) + Send>;
+
 /// A running execution. Dropping it kills the guest.
-#[derive(Debug)]
 pub struct Execution {
     id: ExecutionId,
     events: mpsc::Receiver<Event>,
     cancel: Option<oneshot::Sender<()>>,
+    when_finished: Option<Look>,
+}
+
+impl fmt::Debug for Execution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execution")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Execution {
@@ -105,6 +116,16 @@ impl Execution {
             id,
             events,
             cancel: Some(cancel),
+            when_finished: None,
+        }
+    }
+
+    /// The same, with the report shown to `look` before the caller gets it.
+    #[must_use]
+    pub fn when_finished(self, look: impl FnOnce(&ExecutionReport) + Send + 'static) -> Self {
+        Self {
+            when_finished: Some(Box::new(look)),
+            ..self
         }
     }
 
@@ -118,6 +139,7 @@ impl Execution {
             id,
             events,
             cancel: None,
+            when_finished: None,
         }
     }
 
@@ -129,7 +151,13 @@ impl Execution {
 
     /// The next event; `None` after the last one.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        let event = self.events.recv().await;
+        if let Some(Event::Finished(report)) = &event
+            && let Some(look) = self.when_finished.take()
+        {
+            look(report);
+        }
+        event
     }
 
     /// Asks for the end; the outcome will be `Cancelled` unless it ended before.

@@ -44,6 +44,6 @@ pub use outcome::{
     Artifact, CapturedOutput, Exception, ExitStatus, Finding, Frame, Limit, Outcome,
     SkippedArtifact, Span, Value,
 };
-pub use request::{ExecutionRequest, InputFile};
+pub use request::{ExecutionRequest, InputFile, SecurityLevel};
 pub use sandbox::sys::memory::keep_heaps_small;
 pub use start::{StartEngineError, inspect};

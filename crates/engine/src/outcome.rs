@@ -146,17 +146,23 @@ pub struct Finding {
     pub message: String,
     /// Where.
     pub span: Span,
+    /// The text in question: the first line of it, cut to 80 characters; empty when there is none.
+    pub excerpt: String,
     /// What to do instead, when we know.
     pub suggestion: Option<String>,
 }
 
-/// A place in the source.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// A place in the source. All zero when it is about the source as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Span {
     /// 1-based.
     pub line: u32,
     /// 1-based, in characters.
     pub column: u32,
+    /// The line of the first character behind it.
+    pub end_line: u32,
+    /// The column of the first character behind it.
+    pub end_column: u32,
 }
 
 /// Bytes of one output stream: all of it, or its head and tail.

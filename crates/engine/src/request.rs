@@ -1,6 +1,7 @@
 //! What a caller asks for. Every door converts its wire request into this one type.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use bytes::Bytes;
 
@@ -25,6 +26,46 @@ pub struct ExecutionRequest {
     /// `None` if nobody has looked: a child then looks for itself, which takes it longer. Filled by
     /// `stepflow-python`.
     pub last_expression: Option<u32>,
+    /// How much the language policy refuses. `stepflow-python` judges by it, the engine never.
+    pub policy: SecurityLevel,
+}
+
+/// How much the language policy refuses. The kernel is the boundary at every level.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SecurityLevel {
+    /// Nothing: the source is not even read.
+    #[default]
+    Permissive,
+    /// What starts programs, and what runs text as code.
+    Standard,
+    /// The list of seed 000.
+    Strict,
+}
+
+impl SecurityLevel {
+    /// Every level, the laxest first.
+    pub const ALL: [Self; 3] = [Self::Permissive, Self::Standard, Self::Strict];
+
+    /// The stable word for this level at every door.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Permissive => "permissive",
+            Self::Standard => "standard",
+            Self::Strict => "strict",
+        }
+    }
+}
+
+impl FromStr for SecurityLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|level| level.name() == text);
+        found.ok_or_else(|| {
+            format!("`{text}` is no policy level; use `permissive`, `standard` or `strict`")
+        })
+    }
 }
 
 /// A file the guest finds in `/code/input`.

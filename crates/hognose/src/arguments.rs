@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Serve executions over HTTP and on a unix socket
     Serve(ServeArguments),
+    /// Show what is wrong with a script and what the policy has against it, without running it
+    Check(CheckArguments),
     /// Say which isolation layers hold here, and how to mend those that do not
     Doctor(DoctorArguments),
     /// Measure our paths beside plain Python, in one run on this machine
@@ -78,6 +80,9 @@ pub(crate) struct RunArguments {
     /// Use an engine of our own even if a server runs
     #[arg(long)]
     pub(crate) no_server: bool,
+    /// Reject the script for what it uses: permissive, standard or strict [default: permissive]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) policy: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
@@ -105,8 +110,27 @@ pub(crate) struct ServeArguments {
     /// Set the default of a limit, such as wall_ms=5s; may be repeated
     #[arg(long = "limit", value_name = "NAME=VALUE")]
     pub(crate) limits: Vec<String>,
+    /// The policy level no request goes below: permissive, standard or strict [default: permissive]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) policy_floor: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The script, or `-` to read it from standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// What to look for beside syntax errors: permissive, standard or strict [default: permissive]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) policy: Option<String>,
+    /// The Python whose syntax counts, such as 3.11 [default: the newest known]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) python_version: Option<String>,
+    /// Print one JSON object, as `POST /v1/validate` answers
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

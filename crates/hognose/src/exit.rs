@@ -4,6 +4,8 @@ use stepflow_python::{ExitStatus, Outcome};
 
 /// A failure of ours; never a program's end.
 pub(crate) const OWN_ERROR: u8 = 125;
+/// The policy refused the script, or would.
+pub(crate) const REJECTED: u8 = 126;
 /// The caller asked for the end.
 pub(crate) const CANCELLED: u8 = 130;
 

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod bench;
+mod check;
 mod doctor;
 mod environment;
 mod exit;
@@ -60,6 +61,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         match arguments.command {
             Command::Run(arguments) => run::run(arguments, &sources).await,
             Command::Serve(arguments) => serve::serve(arguments, &sources).await,
+            Command::Check(arguments) => check::check(arguments, &sources).await,
             Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
             Command::Bench(arguments) => bench::bench(arguments, &sources).await,
             Command::Environment { command } => environment::environment(command, &sources).await,

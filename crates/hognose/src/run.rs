@@ -47,7 +47,8 @@ async fn prepare(
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<Prepared> {
-    let request = request(arguments).await?;
+    let mut request = request(arguments).await?;
+    request.policy = sources.policy(arguments.policy.as_deref())?;
     let runner = Runner::find(arguments, common, sources).await?;
     Ok(Prepared { runner, request })
 }
@@ -78,9 +79,8 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
         args: arguments.arguments.clone(),
         files: script.files,
         limits,
-        // The executor scans the source for them.
-        imports: Default::default(),
-        last_expression: None,
+        // The executor scans the source for its hints; the level is a setting.
+        ..Default::default()
     })
 }
 

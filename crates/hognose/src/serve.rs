@@ -31,6 +31,7 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
         pool_bytes: sources.pool_bytes(arguments.pool_bytes.as_deref())?,
     };
     let policy = sources.limit_policy(&arguments.limits)?;
+    let floor = sources.policy_floor(arguments.policy_floor.as_deref())?;
     let mut stop = Stop::watch()?;
     let engine = tokio::select! {
         engine = async {
@@ -56,7 +57,7 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
             reason = dies(&engine) => death = Some(reason),
         }
     };
-    let executor = Arc::new(EngineExecutor::new(engine.clone()));
+    let executor = Arc::new(EngineExecutor::new(engine.clone()).with_floor(floor));
     let served = server::serve(executor, config, on_ready, ending).await;
     warming.abort();
     // Its clone of the engine has to be gone before the engine can leave.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use server::ApiKey;
-use stepflow_python::{LimitOverrides, LimitPolicy, MOST_SLOTS, Tier};
+use stepflow_python::{LimitOverrides, LimitPolicy, MOST_SLOTS, SecurityLevel, Tier};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::CommonArguments;
@@ -195,6 +195,29 @@ impl Sources {
                 found.origin, found.text
             )
         })
+    }
+
+    /// The policy level that a call asks for.
+    pub(crate) fn policy(&self, flag: Option<&str>) -> anyhow::Result<SecurityLevel> {
+        self.level(flag, "--policy", "HOGNOSE_POLICY")
+    }
+
+    /// The policy level that no request of a server goes below.
+    pub(crate) fn policy_floor(&self, flag: Option<&str>) -> anyhow::Result<SecurityLevel> {
+        self.level(flag, "--policy-floor", "HOGNOSE_POLICY_FLOOR")
+    }
+
+    fn level(
+        &self,
+        flag: Option<&str>,
+        name: &str,
+        variable: &str,
+    ) -> anyhow::Result<SecurityLevel> {
+        let Some(found) = self.find(flag, name, variable) else {
+            return Ok(SecurityLevel::default());
+        };
+        let level = found.text.parse();
+        level.map_err(|told: String| anyhow::anyhow!("{}: {told}", found.origin))
     }
 
     /// A variable that is `1` or `0`.

@@ -16,7 +16,7 @@ mod remote;
 mod serve;
 
 pub use config::{ConfigError, KeyMode, ServerConfig, Timeouts};
-pub use doors::native::report::execution_json;
+pub use doors::native::report::{execution_json, judgement_json};
 pub use key::{ApiKey, KeyError};
 pub use remote::{ConnectError, RemoteExecutor};
 pub use serve::{Bound, ServeError, serve};

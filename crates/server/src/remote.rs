@@ -7,17 +7,18 @@ mod client;
 mod convert;
 mod events;
 mod seed;
+mod validate;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
-use stepflow_python::executor::{source, validate};
+use stepflow_python::executor::{source, validate as valid};
 use stepflow_python::{
     ArtifactContent, Capabilities, Execution, ExecutionError, ExecutionId, ExecutionRequest,
-    FunctionRequest, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest,
-    PythonResponse, ScriptRequest, ValidationResult,
+    FunctionRequest, Judgement, PoolStatus, PythonConfig, PythonError, PythonExecutor,
+    PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
 };
 
 use self::client::Client;
@@ -110,11 +111,20 @@ impl PythonExecutor for RemoteExecutor {
         &self,
         config: &PythonConfig,
     ) -> Result<ValidationResult, PythonError> {
-        Ok(validate::environment(&self.capabilities, config))
+        Ok(valid::environment(&self.capabilities, config))
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
         events::start(&self.client, convert::request(request)).await
+    }
+
+    /// The server's own word: it knows its floor.
+    async fn validate(
+        &self,
+        source: &str,
+        level: SecurityLevel,
+    ) -> Result<Judgement, ExecutionError> {
+        validate::call(&self.client, source, level).await
     }
 
     async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {

@@ -1,6 +1,7 @@
 //! The one trait behind every door, and the executor of this process behind it.
 
 mod engine;
+mod judge;
 mod response;
 pub mod source;
 pub mod validate;
@@ -9,13 +10,17 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ::engine::{
-    Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, LimitPolicy, PoolStatus,
+    Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitPolicy,
+    PoolStatus,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::errors::PythonError;
+
+pub use crate::validator::ValidationResult;
+pub use ::engine::SecurityLevel;
 
 pub use self::engine::EngineExecutor;
 
@@ -80,16 +85,6 @@ pub struct PythonException {
     pub traceback: String,
 }
 
-/// How much the language policy refuses. The kernel is the boundary at every level.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the levels of contracts/rulings.md")]
-pub enum SecurityLevel {
-    #[default]
-    Permissive,
-    Standard,
-    Strict,
-}
-
 /// What an environment is asked to be.
 #[derive(Debug, Clone, Default)]
 #[expect(missing_docs, reason = "fields of contracts/stepflow.md")]
@@ -100,16 +95,6 @@ pub struct PythonConfig {
     pub dependencies: Vec<String>,
     pub virtual_env: Option<String>,
     pub working_dir: Option<String>,
-}
-
-/// Whether something is valid, and what was noticed.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "fields of contracts/stepflow.md")]
-pub struct ValidationResult {
-    pub is_valid: bool,
-    pub errors: Vec<String>,
-    pub warnings: Vec<String>,
-    pub suggestions: Vec<String>,
 }
 
 /// A package of an environment.
@@ -134,6 +119,15 @@ pub struct Capabilities {
     pub limits: LimitPolicy,
     /// Every isolation layer and whether it is enforced.
     pub isolation: ::engine::Isolation,
+}
+
+/// What the policy has against a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The level it was judged at: the one asked for, or the operator's floor.
+    pub level: SecurityLevel,
+    /// Empty when it may run. At the level `Permissive` only its syntax is looked at.
+    pub findings: Vec<Finding>,
 }
 
 /// The content of a collected file.
@@ -174,6 +168,19 @@ pub trait PythonExecutor: Send + Sync {
 
     /// The content of an artifact of an execution that ended; `None` when there is none.
     async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent>;
+
+    /// What the policy has against a source, without running it.
+    ///
+    /// Errors: a failure of ours.
+    async fn validate(
+        &self,
+        source: &str,
+        level: SecurityLevel,
+    ) -> Result<Judgement, ExecutionError> {
+        let version = self.capabilities().python_version;
+        let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+        judge::judgement(source, level, numbers.next().zip(numbers.next())).await
+    }
 
     /// What this executor offers.
     fn capabilities(&self) -> Capabilities;

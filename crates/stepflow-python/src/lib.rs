@@ -1,9 +1,12 @@
 //! The Python tool library of seed 003: every door calls it and nothing below it.
 
+pub mod dependencies;
 pub mod environment;
 pub mod errors;
 pub mod executor;
 pub mod parser;
+pub mod security;
+pub mod validator;
 
 pub use engine::{
     Artifact, Event, Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest,
@@ -20,7 +23,12 @@ pub use engine::{
 pub use environment::{EnvironmentError, Environments};
 pub use errors::PythonError;
 pub use executor::{
-    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Package, PythonConfig,
-    PythonException, PythonExecutor, PythonExecutorImpl, PythonRequest, PythonResponse,
-    ScriptRequest, SecurityLevel, ValidationResult,
+    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Judgement, Package,
+    PythonConfig, PythonException, PythonExecutor, PythonExecutorImpl, PythonRequest,
+    PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
 };
+pub use parser::{
+    AST, CustomPythonParser, Import, Parameter, ParserConfig, PythonClass, PythonFunction,
+    PythonModule, PythonParser, PythonParserImpl,
+};
+pub use security::{PythonSecurity, PythonSecurityImpl, SecuritySettings, SecurityStatus};

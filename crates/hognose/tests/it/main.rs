@@ -3,4 +3,5 @@
 
 mod arguments;
 mod bench;
+mod check;
 mod support;

@@ -82,8 +82,21 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
+            .header(HOST, "localhost");
+        self.whole(request.body(Full::default())?).await
+    }
+
+    /// Posts JSON and takes the whole answer.
+    pub(crate) async fn post(&self, path: &str, json: Vec<u8>) -> Result<Answer, CallError> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
             .header(HOST, "localhost")
-            .body(Full::default())?;
+            .header(CONTENT_TYPE, "application/json");
+        self.whole(request.body(Full::from(json))?).await
+    }
+
+    async fn whole(&self, request: Request<Full<Bytes>>) -> Result<Answer, CallError> {
         let (response, _connection) = self.send(request).await?;
         let (parts, body) = response.into_parts();
         let body = body.collect().await?.to_bytes();

@@ -12,15 +12,15 @@ use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, Exception, ExecutionError,
     ExecutionId, ExecutionReport, ExecutionRequest, ExitStatus, Fault, Finding, ForkKind, Frame,
-    Isolation, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome, Package, PoolStatus,
-    SkippedArtifact, Span, Usage, Value,
+    Isolation, Judgement, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome, Package,
+    PoolStatus, SecurityLevel, SkippedArtifact, Span, Usage, Value,
 };
 
 use super::client::Answer;
 use crate::doors::native::capabilities::CapabilitiesBody;
 use crate::doors::native::wire::{
     ExceptionBody, ExecutionBody, FileBody, FindingBody, LimitsBody, Object, OutcomeBody, PoolBody,
-    RequestBody, Whole, WishBody,
+    RequestBody, ValidatedBody, Whole, WishBody,
 };
 use crate::error::ErrorDetailBody;
 
@@ -67,7 +67,21 @@ pub(crate) fn request(request: ExecutionRequest) -> RequestBody {
             artifact_bytes: number(wish.artifact_bytes),
             source_bytes: number(wish.source_bytes),
         }),
+        policy: policy(request.policy),
     }
+}
+
+/// What is the default anyway is not said, so that a request stays as short as it was.
+pub(crate) fn policy(level: SecurityLevel) -> Option<String> {
+    (level != SecurityLevel::default()).then(|| level.name().to_owned())
+}
+
+/// Errors: a level that no server of this version knows.
+pub(crate) fn judgement(body: ValidatedBody) -> Result<Judgement, String> {
+    Ok(Judgement {
+        level: body.policy.parse()?,
+        findings: body.findings.into_iter().map(finding).collect(),
+    })
 }
 
 /// Errors: a body no server of this version sends, in a few words.
@@ -196,7 +210,10 @@ fn finding(body: FindingBody) -> Finding {
         span: Span {
             line: body.line,
             column: body.column,
+            end_line: body.end_line,
+            end_column: body.end_column,
         },
+        excerpt: body.excerpt,
         suggestion: body.suggestion,
     }
 }
@@ -245,9 +262,11 @@ fn from_ms(ms: f64) -> Duration {
 
 pub(crate) fn error(told: ErrorDetailBody) -> ExecutionError {
     let fault = match (told.code.as_str(), told.retryable) {
-        ("queue_full" | "bodies_full" | "saturated" | "host_memory" | "shutting_down", _) => {
-            Fault::Capacity
-        }
+        (
+            "queue_full" | "bodies_full" | "saturated" | "unchecked" | "host_memory"
+            | "shutting_down",
+            _,
+        ) => Fault::Capacity,
         (_, true) => Fault::Host,
         (_, false) => Fault::Caller,
     };

@@ -190,7 +190,7 @@ fn parse<T: DeserializeOwned>(data: &[u8]) -> Result<T, String> {
     serde_json::from_slice(data).map_err(|error| error.to_string())
 }
 
-fn broken(reason: &impl ToString) -> ExecutionError {
+pub(super) fn broken(reason: &impl ToString) -> ExecutionError {
     ExecutionError::Host {
         operation: "run this on the server of this host".to_owned(),
         reason: reason.to_string(),

@@ -22,11 +22,17 @@ pub(crate) async fn code(request: PythonRequest) -> Result<ExecutionRequest, Pyt
             "a running server has one environment: leave `environment_id` out, or stop the server";
         return Err(PythonError::EnvironmentError(reason.to_owned()));
     }
-    if request.security_level != SecurityLevel::Permissive {
-        let reason = "a running server sets the policy level itself: ask for `Permissive`, or stop the server";
+    let policy = request.security_level;
+    // The server would judge our part of the source with the caller's.
+    let has_our_part = request.function_name.is_some() || !request.parameters.is_empty();
+    if policy != SecurityLevel::Permissive && has_our_part {
+        let reason = "a running server cannot tell parameters from code: ask for `Permissive`, or stop the server";
         return Err(PythonError::ExecutionError(reason.to_owned()));
     }
-    Ok(source::of_code(request).await)
+    Ok(ExecutionRequest {
+        policy,
+        ..source::of_code(request).await
+    })
 }
 
 #[cfg(test)]
@@ -35,11 +41,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_server_decides_itself_is_refused_not_ignored() {
-        let strict = PythonRequest {
+        let strict = |function_name| PythonRequest {
             security_level: SecurityLevel::Strict,
+            function_name,
             ..Default::default()
         };
-        assert!(code(strict).await.is_err());
+        assert!(code(strict(Some("f".into()))).await.is_err());
+        let request = code(strict(None)).await.unwrap();
+        assert_eq!(request.policy, SecurityLevel::Strict);
         let other = PythonRequest {
             environment_id: Some("e".into()),
             ..Default::default()

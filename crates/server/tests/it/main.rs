@@ -6,6 +6,7 @@ mod artifacts;
 mod drain;
 mod executions;
 mod framing;
+mod policy;
 mod remote;
 mod scripted;
 mod support;

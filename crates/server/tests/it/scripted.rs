@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, Event, Exception, Execution,
-    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, ForkKind, FunctionRequest,
-    Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream, Package, PoolStatus,
-    PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Usage,
-    ValidationResult, Value,
+    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, Finding, ForkKind,
+    FunctionRequest, Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream,
+    Package, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse,
+    ScriptRequest, Span, Usage, ValidationResult, Value,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -85,6 +85,22 @@ pub(crate) fn artifact(name: &str, content: &[u8]) -> Artifact {
         sha256: "ab".repeat(32),
         escaped: false,
         collected_at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+/// What it has against a source that asks for its level.
+pub(crate) fn finding(level: &str) -> Finding {
+    Finding {
+        code: "level".to_owned(),
+        message: level.to_owned(),
+        span: Span {
+            line: 1,
+            column: 2,
+            end_line: 3,
+            end_column: 4,
+        },
+        excerpt: "é".to_owned(),
+        suggestion: Some("another".to_owned()),
     }
 }
 
@@ -193,6 +209,11 @@ impl PythonExecutor for Handle {
         self.0.sources.lock().unwrap().push(request.source.clone());
         if request.source == "reject" {
             let rejected = report(id, Outcome::Rejected(vec![]), b"");
+            return Ok(Execution::ended(id, Event::Finished(Box::new(rejected))));
+        }
+        if request.source == "level" {
+            let finding = finding(request.policy.name());
+            let rejected = report(id, Outcome::Rejected(vec![finding]), b"");
             return Ok(Execution::ended(id, Event::Finished(Box::new(rejected))));
         }
         tokio::spawn(play(

@@ -7,12 +7,13 @@ use async_trait::async_trait;
 use engine::{Engine, Execution, ExecutionError, ExecutionId, ExecutionRequest, PoolStatus};
 
 use super::{
-    ArtifactContent, Capabilities, FunctionRequest, Package, PythonConfig, PythonExecutor,
-    PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult, source,
-    validate,
+    ArtifactContent, Capabilities, FunctionRequest, Judgement, Package, PythonConfig,
+    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
+    judge, source, validate,
 };
 use crate::errors::PythonError;
 use crate::parser;
+use crate::security::Watch;
 
 /// Runs executions on an engine. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -20,6 +21,9 @@ pub struct EngineExecutor {
     engine: Engine,
     /// Top-level modules of the environment: a preload of what it has not could never warm.
     modules: Arc<BTreeSet<String>>,
+    /// The laxest level that serves.
+    floor: SecurityLevel,
+    watch: Watch,
 }
 
 impl EngineExecutor {
@@ -27,12 +31,62 @@ impl EngineExecutor {
     #[must_use]
     pub fn new(engine: Engine) -> Self {
         let modules = Arc::new(engine.environment().modules());
-        Self { engine, modules }
+        Self {
+            engine,
+            modules,
+            floor: SecurityLevel::default(),
+            watch: Watch::default(),
+        }
     }
 
-    async fn run(&self, request: ExecutionRequest) -> Result<PythonResponse, PythonError> {
-        let execution = self.start(request).await?;
+    /// The same, judging every source at `floor` or stricter, whatever a request asks for.
+    #[must_use]
+    pub fn with_floor(self, floor: SecurityLevel) -> Self {
+        Self { floor, ..self }
+    }
+
+    /// What becomes of the executions of this executor, for a `PythonSecurityImpl`.
+    #[must_use]
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
+    }
+
+    /// Runs `request` if the policy has nothing against `code`, the caller's own part of it.
+    async fn run(
+        &self,
+        code: &str,
+        level: SecurityLevel,
+        request: ExecutionRequest,
+    ) -> Result<PythonResponse, PythonError> {
+        let execution = match self.judged(code, level, &request).await? {
+            Some(rejected) => rejected,
+            None => self.launch(request).await?,
+        };
         Ok(execution.finish().await?.into())
+    }
+
+    /// The execution that the policy ends before it starts; `None` when it may start.
+    async fn judged(
+        &self,
+        code: &str,
+        level: SecurityLevel,
+        request: &ExecutionRequest,
+    ) -> Result<Option<Execution>, ExecutionError> {
+        let rejected = judge::rejected(&self.engine, code, level.max(self.floor), request);
+        Ok(rejected.await?.map(|execution| self.watched(execution)))
+    }
+
+    async fn launch(&self, mut request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        if request.imports.is_empty() {
+            request.imports = parser::imports_of(&request.source).await;
+        }
+        request.imports.retain(|name| self.modules.contains(name));
+        Ok(self.watched(self.engine.execute(request).await?))
+    }
+
+    fn watched(&self, execution: Execution) -> Execution {
+        let watch = self.watch();
+        execution.when_finished(move |report| watch.note(report))
     }
 
     /// Errors: what this executor cannot give is refused and never ignored.
@@ -43,10 +97,6 @@ impl EngineExecutor {
             let reason = format!("there is no environment `{wanted}`: leave `environment_id` out");
             return Err(PythonError::EnvironmentError(reason));
         }
-        if request.security_level != SecurityLevel::Permissive {
-            let reason = "this executor has no language policy: ask for the level `Permissive`";
-            return Err(PythonError::ExecutionError(reason.into()));
-        }
         Ok(())
     }
 }
@@ -55,18 +105,23 @@ impl EngineExecutor {
 impl PythonExecutor for EngineExecutor {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
         self.check(&request)?;
-        self.run(source::of_code(request).await).await
+        let (code, level) = (request.code.clone(), request.security_level);
+        self.run(&code, level, source::of_code(request).await).await
     }
 
     async fn execute_function(
         &self,
         request: FunctionRequest,
     ) -> Result<PythonResponse, PythonError> {
-        self.run(source::of_function(request)).await
+        let code = request.code.clone();
+        self.run(&code, self.floor, source::of_function(request))
+            .await
     }
 
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        self.run(source::of_script(request).await?).await
+        let request = source::of_script(request).await?;
+        let code = request.source.clone();
+        self.run(&code, self.floor, request).await
     }
 
     async fn validate_environment(
@@ -76,12 +131,23 @@ impl PythonExecutor for EngineExecutor {
         Ok(validate::environment(&self.capabilities(), config))
     }
 
-    async fn start(&self, mut request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        if request.imports.is_empty() {
-            request.imports = parser::imports_of(&request.source).await;
+    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        let rejected = self
+            .judged(&request.source, request.policy, &request)
+            .await?;
+        match rejected {
+            Some(rejected) => Ok(rejected),
+            None => self.launch(request).await,
         }
-        request.imports.retain(|name| self.modules.contains(name));
-        self.engine.execute(request).await
+    }
+
+    async fn validate(
+        &self,
+        source: &str,
+        level: SecurityLevel,
+    ) -> Result<Judgement, ExecutionError> {
+        let level = level.max(self.floor);
+        judge::judgement(source, level, Some(judge::version(&self.engine))).await
     }
 
     async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {

@@ -141,6 +141,7 @@ mod tests {
             code: code.into(),
             message: "no".into(),
             span: Span::default(),
+            excerpt: String::new(),
             suggestion: None,
         };
         for (outcome, expected) in [

@@ -212,7 +212,7 @@ mod tests {
     async fn a_source_too_deep_to_analyse_gets_its_globals_on_a_line_of_their_own() {
         let deep = format!(
             "from __future__ import annotations\n1{}",
-            "+1".repeat(5_000)
+            "+1".repeat(50_000)
         );
         let request = of_code(code(&deep, None, json!({"x": 0}))).await;
         let lines: Vec<_> = request.source.lines().collect();

@@ -47,7 +47,7 @@ pub fn environment(capabilities: &Capabilities, config: &PythonConfig) -> Valida
         is_valid: errors.is_empty(),
         errors,
         warnings,
-        suggestions: Vec::new(),
+        ..Default::default()
     }
 }
 

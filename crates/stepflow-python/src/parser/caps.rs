@@ -1,9 +1,11 @@
-//! Whether a source's syntax tree is sure to be shallow, decided from its tokens.
+//! Whether a source's syntax tree is sure to be shallow, decided before it is built.
 //!
-//! The lexer is a loop with stacks on the heap, so any text may pass through it. The depth that is
-//! counted here is never less than that of the tree: everything that could nest adds to it, and
-//! only what surely ends a nest (a comma or the matching bracket) takes away from it. The parser
-//! reads some broken texts by other tokens than the lexer alone; those are refused.
+//! A source that has too few signs and keywords for a deep tree needs no more than that count, which
+//! holds however its quotes are paired. In a longer one the depth is counted on tokens: it is never
+//! less than that of the tree, for everything that could nest adds to it, and only what surely ends
+//! a nest (a comma or the matching bracket) takes away from it. The lexer is a loop with stacks on
+//! the heap, so any text may pass through it. Behind a syntax error the parser may read other tokens
+//! than the lexer alone; a long source in which it could is refused.
 
 use ruff_python_ast::token::TokenKind;
 use ruff_python_parser::{Mode, lexer};
@@ -12,7 +14,7 @@ use ruff_python_parser::{Mode, lexer};
 pub(crate) const SOURCE_BYTES: usize = 1024 * 1024;
 /// Most tokens of one source: a tree has tens of bytes per byte of a dense source.
 const TOKENS: usize = 300_000;
-/// Deepest tree: bracket levels, blocks, operators and chains, all together.
+/// Deepest tree of a long source: bracket levels, blocks, operators and chains, all together.
 const DEPTH: usize = 1000;
 /// Most bracket levels, f-strings counted. Source: CPython refuses more than 200.
 const BRACKETS: usize = 200;
@@ -20,27 +22,94 @@ const BRACKETS: usize = 200;
 const BLOCKS: usize = 100;
 
 /// Deepest tree that is safe to walk and drop on the stacks of `pool`, in a debug build too.
-const SAFE_DEPTH: usize = 8 * DEPTH;
+const SAFE_DEPTH: usize = 16 * DEPTH;
+
+/// Why a source is not parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// Its tree could be deeper than is safe to walk.
+    TooDeep,
+    /// It has too many tokens.
+    TooLong,
+    /// No Python compiles it, and it is too long to find out safely where it breaks.
+    Broken,
+}
 
 /// Whether the tree of `source` may be built.
 ///
-/// A source that no Python compiles because its brackets do not match is refused too: there the
-/// parser's recovery decides what nests in what, which tokens do not tell.
-pub(crate) fn admits(source: &str) -> bool {
+/// Errors: a long source that could nest too deep, or whose brackets do not match.
+pub(crate) fn admit(source: &str) -> Result<(), Refused> {
+    let is_shallow = pieces(source.as_bytes()) + DEEPEST_STAIRS < SAFE_DEPTH;
+    // It has no more tokens than bytes.
+    if is_shallow && source.len() <= TOKENS {
+        return Ok(());
+    }
     let mut lexer = lexer::lex(source, Mode::Module);
     let mut depth = Depth::default();
+    let mut is_doubtful = false;
     for _ in 0..TOKENS {
-        match lexer.next_token() {
-            TokenKind::EndOfFile => return depth.levels.is_empty(),
-            token => {
-                if !depth.take(token) {
-                    return false;
-                }
-            }
+        let step = match lexer.next_token() {
+            TokenKind::EndOfFile if is_doubtful || !depth.levels.is_empty() => Step::Broken,
+            TokenKind::EndOfFile => return Ok(()),
+            token => depth.take(token),
+        };
+        match step {
+            Step::Doubtful => is_doubtful = true,
+            Step::Fine => {}
+            Step::Broken | Step::TooDeep if is_shallow => return Ok(()),
+            Step::Broken => return Err(Refused::Broken),
+            Step::TooDeep => return Err(Refused::TooDeep),
         }
     }
-    false
+    Err(Refused::TooLong)
 }
+
+/// However the quotes are paired, no count of [`Depth`] gets higher than this one, which counts
+/// what stands in strings and comments too, and takes nothing away.
+fn pieces(source: &[u8]) -> usize {
+    let (mut count, mut word) = (0, 0);
+    for (at, &byte) in source.iter().enumerate() {
+        if byte.is_ascii_alphabetic() {
+            continue;
+        }
+        count += usize::from(is_keyword(&source[word..at]));
+        word = at + 1;
+        count += match byte {
+            b'(' | b'[' | b'{' => 2,
+            b'.' | b'+' | b'-' | b'*' | b'/' | b'%' | b'@' | b'&' | b'|' | b'^' | b'~' | b'<'
+            | b'>' | b'!' => 1,
+            // It may begin an f-string, or a t-string, maybe a raw one.
+            b'\'' | b'"' if at > 0 && b"fFtTrR".contains(&source[at - 1]) => 2,
+            _ => 0,
+        };
+    }
+    count + usize::from(is_keyword(&source[word..]))
+}
+
+fn is_keyword(word: &[u8]) -> bool {
+    match word.len() {
+        2 => matches!(word, b"as" | b"if" | b"or"),
+        3 => matches!(word, b"and" | b"def" | b"del" | b"for" | b"not" | b"try"),
+        4 => matches!(
+            word,
+            b"case" | b"elif" | b"else" | b"from" | b"lazy" | b"pass" | b"type" | b"with"
+        ),
+        5 => matches!(
+            word,
+            b"async" | b"await" | b"break" | b"class" | b"match" | b"raise" | b"while" | b"yield"
+        ),
+        6 => matches!(
+            word,
+            b"assert" | b"except" | b"global" | b"import" | b"lambda" | b"return"
+        ),
+        7 => word == b"finally",
+        8 => matches!(word, b"continue" | b"nonlocal"),
+        _ => false,
+    }
+}
+
+/// Blocks that fit into a source: each is indented by one more space than the one around it.
+const DEEPEST_STAIRS: usize = 1_500;
 
 /// Whether a tree that was built from `tokens` is safe to walk and drop: the second check, on what
 /// the parser really read.
@@ -51,10 +120,20 @@ pub(crate) fn is_safe(tokens: impl Iterator<Item = TokenKind>) -> bool {
 fn deepest(tokens: impl Iterator<Item = TokenKind>) -> usize {
     let mut depth = Depth::default();
     let totals = tokens.map(|token| {
-        depth.take(token);
+        let _ = depth.take(token);
         depth.total()
     });
     totals.max().unwrap_or(0)
+}
+
+/// What one token does to the count.
+enum Step {
+    Fine,
+    /// Behind a syntax error the parser may read what follows by other tokens.
+    Doubtful,
+    /// No Python compiles a source with this token here.
+    Broken,
+    TooDeep,
 }
 
 /// How deep the tree can be at this token.
@@ -88,12 +167,12 @@ enum Closer {
 }
 
 impl Depth {
-    /// Counts one token; whether the source may go on.
-    fn take(&mut self, token: TokenKind) -> bool {
+    fn take(&mut self, token: TokenKind) -> Step {
         match token {
-            TokenKind::Unknown | TokenKind::IpyEscapeCommand => return false,
-            // An unclosed string ends there, and the parser may take its quote for the f-string's.
-            TokenKind::NonLogicalNewline => return self.strings == 0,
+            TokenKind::Unknown | TokenKind::IpyEscapeCommand => return Step::Broken,
+            // Behind an error the parser may end the string here, and then all quotes pair otherwise.
+            TokenKind::NonLogicalNewline if self.strings > 0 => return Step::Doubtful,
+            TokenKind::NonLogicalNewline => return Step::Fine,
             TokenKind::Indent => self.blocks += 1,
             TokenKind::Dedent => self.blocks = self.blocks.saturating_sub(1),
             TokenKind::Newline => {
@@ -106,11 +185,16 @@ impl Depth {
             }
             other => match bracket(other) {
                 Some((closer, true)) => self.open(closer),
-                Some((closer, false)) => return self.close(closer),
+                Some((closer, false)) if !self.close(closer) => return Step::Broken,
+                Some((_, false)) => {}
                 None => self.count(other),
             },
         }
-        self.total() <= DEPTH && self.levels.len() <= BRACKETS && self.blocks <= BLOCKS
+        if self.total() <= DEPTH && self.levels.len() <= BRACKETS && self.blocks <= BLOCKS {
+            Step::Fine
+        } else {
+            Step::TooDeep
+        }
     }
 
     fn total(&self) -> usize {
@@ -192,7 +276,7 @@ fn holds(token: TokenKind) -> bool {
     )
 }
 
-/// Whether a token can make the tree deeper; names and literals alone cannot.
+/// Whether a token can make the tree deeper; names, literals and what makes a flat list cannot.
 fn nests(token: TokenKind) -> bool {
     !matches!(
         token,
@@ -209,6 +293,19 @@ fn nests(token: TokenKind) -> bool {
             | TokenKind::False
             | TokenKind::None
             | TokenKind::Ellipsis
+            // A list of targets or of comparisons is flat, and what has a colon has a keyword or a
+            // bracket, too.
+            | TokenKind::Colon
+            | TokenKind::ColonEqual
+            | TokenKind::Equal
+            | TokenKind::EqEqual
+            | TokenKind::NotEqual
+            | TokenKind::Less
+            | TokenKind::LessEqual
+            | TokenKind::Greater
+            | TokenKind::GreaterEqual
+            | TokenKind::In
+            | TokenKind::Is
     )
 }
 
@@ -216,37 +313,71 @@ fn nests(token: TokenKind) -> bool {
 mod tests {
     use super::*;
 
+    fn admits(source: &str) -> bool {
+        admit(source).is_ok()
+    }
+
     #[test]
     fn ordinary_sources_pass_however_long_they_are() {
         let table = format!("x = [{}]\n", "{'a': -1, 'b': f(2)}, ".repeat(9_000));
         let lines = "x = a.b(c)[0] + 1\n".repeat(20_000);
         let text = "'''((((((((((\n'''\n# [[[[[[\n".repeat(1_000);
         for source in ["", "x", &table, &lines, &text, "f'{a:{b}}' f\"{f'{c}'}\""] {
-            assert!(admits(source), "{source:.40}");
+            assert_eq!(admit(source), Ok(()), "{source:.40}");
         }
+    }
+
+    /// The source behind lines that make it too long for its pieces to say anything.
+    fn long(source: &str) -> String {
+        format!("{}{source}", "x.y\n".repeat(SAFE_DEPTH))
     }
 
     #[test]
     fn depth_is_refused_at_its_cap_and_not_before() {
-        let sum = |links: usize| format!("x = 1{}", "+1".repeat(links));
-        assert!(admits(&sum(DEPTH - 1)) && !admits(&sum(DEPTH)));
-        let nest = |levels: usize| format!("{}{}", "(".repeat(levels), ")".repeat(levels));
+        let sum = |links: usize| long(&format!("x = 1{}", "+1".repeat(links)));
+        assert!(admits(&sum(DEPTH)));
+        assert_eq!(admit(&sum(DEPTH + 1)), Err(Refused::TooDeep));
+        let nest = |levels: usize| long(&format!("{}{}", "(".repeat(levels), ")".repeat(levels)));
         assert!(admits(&nest(BRACKETS)) && !admits(&nest(BRACKETS + 1)));
-        let many = |commas: usize| format!("f({})", "lambda a, b: ".repeat(commas));
+        let many = |commas: usize| long(&format!("f({})", "lambda a, b: ".repeat(commas)));
         assert!(admits(&many(100)) && !admits(&many(1000)));
     }
 
     #[test]
-    fn what_no_python_compiles_is_refused() {
-        for source in ["(", ")", "(]", "f'{x", "f'{' \n}'", "x = $"] {
-            assert!(!admits(source), "{source}");
+    fn what_no_python_compiles_is_admitted_only_while_it_is_short() {
+        for source in ["(", ")", "(]", "f'{x", "f'{' \n}'", "x = $", "f'{(\n1)}'"] {
+            assert!(admits(source), "{source}");
+            assert_eq!(admit(&long(source)), Err(Refused::Broken), "{source}");
         }
+        assert_eq!(admit(&long("").repeat(10)), Err(Refused::TooLong));
+    }
+
+    #[test]
+    fn a_short_source_may_be_as_deep_as_it_can() {
+        let sum = |links: usize| format!("x = 1{}", "+1".repeat(links));
+        assert!(admits(&sum(SAFE_DEPTH - DEEPEST_STAIRS - 1)));
+        assert_eq!(
+            admit(&sum(SAFE_DEPTH - DEEPEST_STAIRS)),
+            Err(Refused::TooDeep)
+        );
+        for word in [
+            "yield", "lazy", "as", "not", "try", "return", "finally", "nonlocal",
+        ] {
+            assert_eq!(pieces(word.as_bytes()), 1, "{word}");
+            assert_eq!(
+                pieces(format!("{word}x {word}_0{word}").as_bytes()),
+                2,
+                "{word}"
+            );
+        }
+        assert_eq!(pieces(b"rf'{x!r}' + a.b(c[0])"), 11);
     }
 
     /// Random texts in which the quotes can be paired in two ways, around a nest no cap allows.
     #[test]
     fn the_parser_never_reads_an_admitted_source_deeper() {
-        let deep = ["-".repeat(2 * DEPTH), "a.".repeat(2 * DEPTH)];
+        // Longer than any broken source that is admitted: what passes has passed `Depth`.
+        let deep = ["-".repeat(SAFE_DEPTH), "a.".repeat(SAFE_DEPTH)];
         let before = [
             "f'{", "f'", "f'''{", "f\"{", "'\n", "' #\n", "}''", "}'", "'", "\"", "'''", "(", ")",
             "a b\n", "!r'\n", ":{",

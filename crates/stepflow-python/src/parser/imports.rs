@@ -1,43 +1,69 @@
-//! The imports of a syntax tree.
+//! The imports of a syntax tree: statements, and calls with a constant name.
 
 use std::collections::BTreeSet;
 
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, ExprCall, ModModule, Stmt};
+use ruff_text_size::{Ranged, TextRange};
+
+use super::lines::Lines;
+use super::module::Import;
 
 /// Top-level names of every module that `module` imports absolutely.
 pub(crate) fn of_module(module: &ModModule) -> BTreeSet<String> {
-    let mut imports = Imports::default();
-    imports.visit_body(&module.body);
-    imports.names
+    let found = Imports::of(module);
+    let names = found
+        .statements
+        .iter()
+        .chain(found.calls.iter().map(|(name, _)| name));
+    // A relative name starts with a dot, and so has no first part.
+    let first = names.filter_map(|name| name.split('.').next().filter(|name| !name.is_empty()));
+    first.map(str::to_owned).collect()
+}
+
+/// The calls that import a module whose name stands in the source.
+pub(crate) fn calls(source: &str, module: &ModModule, lines: &Lines<'_>) -> Vec<Import> {
+    if !source.contains("__import__") && !source.contains("import_module") {
+        return Vec::new();
+    }
+    let import = |(name, range): (&str, TextRange)| {
+        let module = name.trim_start_matches('.');
+        Import {
+            module: module.to_owned(),
+            level: u32::try_from(name.len() - module.len()).unwrap_or(u32::MAX),
+            is_call: true,
+            span: lines.span(range),
+            ..Default::default()
+        }
+    };
+    Imports::of(module).calls.into_iter().map(import).collect()
 }
 
 #[derive(Debug, Default)]
-struct Imports {
-    names: BTreeSet<String>,
+struct Imports<'a> {
+    /// Modules of absolute `import` and `from` statements.
+    statements: Vec<&'a str>,
+    calls: Vec<(&'a str, TextRange)>,
 }
 
-impl Imports {
-    /// A relative name starts with a dot, and so has no first part.
-    fn add(&mut self, module: &str) {
-        if let Some(name) = module.split('.').next().filter(|name| !name.is_empty()) {
-            self.names.insert(name.to_owned());
-        }
+impl<'a> Imports<'a> {
+    fn of(module: &'a ModModule) -> Self {
+        let mut imports = Self::default();
+        imports.visit_body(&module.body);
+        imports
     }
 }
 
-impl<'a> Visitor<'a> for Imports {
+impl<'a> Visitor<'a> for Imports<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Import(import) => {
-                for alias in &import.names {
-                    self.add(&alias.name);
-                }
+                let names = import.names.iter().map(|alias| alias.name.as_str());
+                self.statements.extend(names);
             }
             Stmt::ImportFrom(import) if import.level == 0 => {
-                if let Some(module) = &import.module {
-                    self.add(module);
-                }
+                let module = import.module.as_ref().map(|module| module.as_str());
+                self.statements.extend(module);
             }
             _ => {}
         }
@@ -48,7 +74,7 @@ impl<'a> Visitor<'a> for Imports {
         if let Expr::Call(call) = expression
             && let Some(module) = imported_by(call)
         {
-            self.add(module);
+            self.calls.push((module, call.range()));
         }
         walk_expr(self, expression);
     }
@@ -61,21 +87,9 @@ fn imported_by(call: &ExprCall) -> Option<&str> {
         Expr::Attribute(attribute) => attribute.attr.as_str() == "import_module",
         _ => false,
     };
-    let named = || {
-        let keyword = |keyword: &&ruff_python_ast::Keyword| {
-            keyword
-                .arg
-                .as_ref()
-                .is_some_and(|name| name.as_str() == "name")
-        };
-        call.arguments
-            .keywords
-            .iter()
-            .find(keyword)
-            .map(|keyword| &keyword.value)
-    };
-    match call.arguments.args.first().or_else(named) {
-        Some(Expr::StringLiteral(literal)) if imports => Some(literal.value.to_str()),
-        _ => None,
-    }
+    let named = call
+        .arguments
+        .find_argument_value("name", 0)
+        .filter(|_| imports)?;
+    Some(named.as_string_literal_expr()?.value.to_str())
 }

@@ -1,23 +1,48 @@
 //! What a source text says about itself, found without ever putting the host at risk.
 //!
-//! The kernel is the boundary, so nothing here guards anything: an answer only chooses how warm an
-//! interpreter a program gets, and where our own line goes. A source that is too large, too deep or
-//! broken has no answer and runs all the same. Walking and dropping a syntax tree recurses, and a
-//! stack that overflows ends the process. So [`caps`] bounds the depth from tokens alone before a
-//! tree exists, and the tree lives and dies on the large stacks of [`pool`].
+//! Walking and dropping a syntax tree recurses, and a stack that overflows ends the process. So
+//! [`caps`] bounds the depth from tokens alone before a tree exists, and the tree is built, walked
+//! and dropped on the large stacks of [`pool`]. What leaves them is flat data. The kernel is the
+//! boundary: nothing here guards anything but this process.
+//!
+//! Two kinds of callers: [`imports_of`] and `with_prelude` give hints, and a source without an
+//! answer runs all the same; [`PythonParserImpl`] and the validator say why there is no answer.
 
 mod caps;
+mod facts;
+mod implementation;
 mod imports;
+mod lines;
+mod metadata;
+mod module;
 mod pool;
 mod prelude;
+mod semantics;
+pub(crate) mod syntax;
 #[cfg(test)]
 mod tests;
+mod text;
+mod tree;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use ruff_python_ast::ModModule;
-use ruff_python_parser::{ParseOptions, Parsed};
+use engine::Finding;
+use ruff_python_ast::{ModModule, PythonVersion};
+use ruff_python_parser::{Mode, ParseOptions, Parsed};
+
+use self::caps::Refused;
+pub(crate) use self::lines::Lines;
+
+pub use self::implementation::{
+    CustomPythonParser, ParserConfig, PythonParser, PythonParserImpl, PythonVersionNumber,
+};
+pub use self::metadata::{MetadataError, ScriptMetadata, script_metadata};
+pub use self::module::{
+    Constant, Field, Import, Parameter, ParameterKind, PythonClass, PythonFunction, PythonModule,
+};
+pub use self::text::decode;
+pub use self::tree::{AST, Node};
 
 /// Longest wait for an answer; scanning 1 MiB takes a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,9 +57,13 @@ pub async fn imports_of(source: &str) -> BTreeSet<String> {
         return BTreeSet::new();
     }
     let source = source.to_owned();
-    answer(move || parse(&source).map(|tree| imports::of_module(tree.syntax())))
-        .await
-        .unwrap_or_default()
+    answer(move || {
+        parse(&source, newest())
+            .ok()
+            .map(|tree| imports::of_module(tree.syntax()))
+    })
+    .await
+    .unwrap_or_default()
 }
 
 /// `source` with the expression `prelude` evaluated before anything that can use what it sets.
@@ -48,13 +77,83 @@ pub(crate) async fn with_prelude(source: &str, prelude: &'static str) -> Option<
     }
     let source = source.to_owned();
     answer(move || {
-        let tree = parse(&source)?;
+        let tree = parse(&source, newest()).ok()?;
         if tree.has_invalid_syntax() {
             return Some(source);
         }
         Some(prelude::insert(&source, &tree.syntax().body, prelude))
     })
     .await
+}
+
+/// Why nothing was found out about a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// Its own fault.
+    Refused(Finding),
+    /// Ours: the parser's threads are busy.
+    Busy,
+}
+
+/// A source with its tree, on a thread where it may be walked.
+pub(crate) struct Parse<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) lines: Lines<'a>,
+    pub(crate) tree: &'a Parsed<ModModule>,
+    pub(crate) version: PythonVersion,
+}
+
+impl Parse<'_> {
+    /// What is wrong with its syntax.
+    pub(crate) fn syntax(&self) -> Vec<Finding> {
+        syntax::findings(self.source, &self.lines, self.tree, self.version)
+    }
+}
+
+/// What `work` finds in the tree of `source`, which may be a recovered one.
+///
+/// Errors: a source that is too long, too deep or has NULs; a pool that is busy.
+pub(crate) async fn examine<T: Send + 'static>(
+    source: String,
+    version: PythonVersion,
+    work: impl FnOnce(&Parse<'_>) -> T + Send + 'static,
+) -> Result<T, Unread> {
+    if source.len() > caps::SOURCE_BYTES {
+        let message = format!(
+            "the source has {} bytes, but at most {} are checked",
+            source.len(),
+            caps::SOURCE_BYTES
+        );
+        let finding = syntax::whole(
+            syntax::TOO_COMPLEX,
+            message,
+            Some("keep data in a file".into()),
+        );
+        return Err(Unread::Refused(finding));
+    }
+    let job = move || examine_here(&source, version, work);
+    match tokio::time::timeout(PATIENCE, pool::run(job)).await {
+        Ok(Some(examined)) => examined.map_err(Unread::Refused),
+        Ok(None) | Err(_) => Err(Unread::Busy),
+    }
+}
+
+/// The same on this thread, which must have the stack of a pool thread.
+fn examine_here<T>(
+    source: &str,
+    version: PythonVersion,
+    work: impl FnOnce(&Parse<'_>) -> T,
+) -> Result<T, Finding> {
+    if let Some(finding) = text::nul(source) {
+        return Err(finding);
+    }
+    let tree = parse(source, version).map_err(syntax::refused)?;
+    Ok(work(&Parse {
+        source,
+        lines: Lines::of(source),
+        tree: &tree,
+        version,
+    }))
 }
 
 async fn answer<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {
@@ -65,22 +164,28 @@ async fn answer<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'st
         .flatten()
 }
 
+/// The newest syntax that the parser knows.
+pub(crate) fn newest() -> PythonVersion {
+    PythonVersion::latest_preview()
+}
+
 fn mentions_import(source: &str) -> bool {
     source.contains("import")
 }
 
-/// The tree, recovered where the syntax is wrong; `None` over the caps. Only for pool threads.
-fn parse(source: &str) -> Option<Parsed<ModModule>> {
-    if !caps::admits(source) {
-        return None;
-    }
-    let options = ParseOptions::from(ruff_python_parser::Mode::Module);
-    let tree = ruff_python_parser::parse_unchecked(source, options).try_into_module()?;
+/// The tree, recovered where the syntax is wrong. Only for pool threads.
+fn parse(source: &str, version: PythonVersion) -> Result<Parsed<ModModule>, Refused> {
+    caps::admit(source)?;
+    let options = ParseOptions::from(Mode::Module).with_target_version(version);
+    let tree = ruff_python_parser::parse_unchecked(source, options)
+        .try_into_module()
+        // A module is what was asked for.
+        .ok_or(Refused::Broken)?;
     if !caps::is_safe(tree.tokens().iter().map(|token| token.kind())) {
         // Losing its memory is better than losing the process to its drop.
         tracing::error!("the parser read a source deeper than its tokens say; report this");
         std::mem::forget(tree);
-        return None;
+        return Err(Refused::TooDeep);
     }
-    Some(tree)
+    Ok(tree)
 }

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 const THREADS: usize = 2;
 /// Units: bytes. A tree at the depth cap leaves most of it untouched, also in a debug build.
-const STACK_BYTES: usize = 64 * 1024 * 1024;
+const STACK_BYTES: usize = 128 * 1024 * 1024;
 /// Jobs that wait: sources of 1 MiB each at worst.
 const QUEUE: usize = 64;
 
@@ -26,7 +26,7 @@ static JOBS: LazyLock<SyncSender<Job>> = LazyLock::new(|| {
             .name(format!("parser-{number}"))
             .stack_size(STACK_BYTES);
         if let Err(error) = thread.spawn(move || work(&receiver)) {
-            tracing::warn!(%error, "a parser thread could not start; preloads are chosen without it");
+            tracing::warn!(%error, "a parser thread could not start");
         }
     }
     jobs
@@ -51,7 +51,7 @@ fn work(jobs: &Mutex<Receiver<Job>>) {
         let Ok(job) = job else { return };
         // A parser's panic costs its own answer and not the thread.
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            tracing::warn!("the parser panicked; the source runs without a preload");
+            tracing::warn!("the parser panicked over a source; nothing is known about it");
         }
     }
 }

@@ -6,4 +6,7 @@
 )]
 
 mod executor;
+mod fuzz;
+mod policy;
+mod stdlib;
 mod support;

@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
-use stepflow_python::{ExecutionRequest, InputFile, LimitOverrides};
+use serde::de::DeserializeOwned;
+use stepflow_python::{ExecutionRequest, InputFile, LimitOverrides, SecurityLevel};
 
-use super::wire::{Object, RequestBody, Whole, WishBody};
+use super::wire::{Object, RequestBody, ValidateBody, Whole, WishBody};
 
 /// Most input files of one request.
 pub(crate) const MOST_FILES: usize = 256;
@@ -40,8 +41,27 @@ fn bad(path: impl Into<String>, problem: impl Into<String>) -> BadField {
 ///
 /// Errors: the first field that is unknown, missing or wrong, by its path.
 pub(crate) fn request(body: &[u8]) -> Result<ExecutionRequest, BadField> {
+    from_wire(read(body)?)
+}
+
+/// Reads what is to be validated, and at which level.
+///
+/// Errors: as those of [`request`].
+pub(crate) fn validation(body: &[u8]) -> Result<(String, SecurityLevel), BadField> {
+    let body: ValidateBody = read(body)?;
+    Ok((body.source, level(body.policy.as_deref())?))
+}
+
+fn level(policy: Option<&str>) -> Result<SecurityLevel, BadField> {
+    let level = policy.map(str::parse).transpose();
+    Ok(level
+        .map_err(|told: String| bad("policy", told))?
+        .unwrap_or_default())
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadField> {
     let mut json = serde_json::Deserializer::from_slice(body);
-    let Object(parsed): Object<RequestBody> =
+    let Object(parsed): Object<T> =
         serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let path = error.path().to_string();
             // `?` is a key that had not come when the text ended.
@@ -50,7 +70,7 @@ pub(crate) fn request(body: &[u8]) -> Result<ExecutionRequest, BadField> {
             bad(path, error.into_inner().to_string())
         })?;
     json.end().map_err(|error| bad("body", error.to_string()))?;
-    from_wire(parsed)
+    Ok(parsed)
 }
 
 fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
@@ -100,6 +120,7 @@ fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
         args: body.args,
         files,
         limits: wish(body.limits.0),
+        policy: level(body.policy.as_deref())?,
         ..Default::default()
     })
 }
@@ -166,9 +187,10 @@ mod tests {
     #[test]
     fn a_whole_request_arrives() {
         let body = r#"{"source":"print(1)","stdin":"é","args":["a"],
-            "files":[{"name":"x.csv","content_base64":"AQI="}],"limits":{"wall_ms":5,"memory_bytes":null}}"#;
+            "files":[{"name":"x.csv","content_base64":"AQI="}],"limits":{"wall_ms":5,"memory_bytes":null},"policy":"strict"}"#;
         let request = request(body.as_bytes()).unwrap();
         assert_eq!(request.source, "print(1)");
+        assert_eq!(request.policy, SecurityLevel::Strict);
         assert_eq!(request.stdin.unwrap(), "é".as_bytes());
         assert_eq!(request.files[0].content, [1, 2][..]);
         assert_eq!(
@@ -209,6 +231,11 @@ mod tests {
         );
         refused(r#"{"source":"","user":"root"}"#, "unknown field `user`");
         refused(r#"{"source":"","source":""}"#, "duplicate field `source`");
+        refused(
+            r#"{"source":"","policy":"lax"}"#,
+            "`policy`: `lax` is no policy level; use `permissive`, `standard` or `strict`",
+        );
+        refused(r#"{"source":"","policy":1}"#, "`policy`: ");
         refused(r#"{"args":[]}"#, "missing field `source`");
         refused(r#"{"source":1}"#, "`source`: ");
         refused(r#"{"source":"\ud800"}"#, "`source`: ");

@@ -4,14 +4,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use stepflow_python::{
-    Artifact, CapturedOutput, Exception, ExecutionId, ExecutionReport, ExitStatus, Finding, Limits,
-    Outcome, PoolStatus, Value,
+    Artifact, CapturedOutput, Exception, ExecutionId, ExecutionReport, ExitStatus, Finding,
+    Judgement, Limits, Outcome, PoolStatus, Value,
 };
 
 use super::wire::{
     ArtifactBody, ConfinedBody, DroppedBody, ExceptionBody, ExecutionBody, FindingBody, LimitsBody,
     LossyBody, OutcomeBody, PoolBody, SkippedBody, TimingBody, TracebackFrameBody, UsageBody,
-    ValueBody,
+    ValidatedBody, ValueBody,
 };
 
 /// The answer of `POST /v1/executions` for a report that came from anywhere.
@@ -128,12 +128,31 @@ fn exception(raised: Exception) -> ExceptionBody {
     }
 }
 
+/// The answer of `POST /v1/validate` for a judgement that came from anywhere.
+///
+/// Errors: none that a judgement can bring about.
+pub fn judgement_json(judgement: Judgement) -> serde_json::Result<serde_json::Value> {
+    serde_json::to_value(validated(judgement))
+}
+
+/// What the policy says, as it travels.
+pub(crate) fn validated(judgement: Judgement) -> ValidatedBody {
+    ValidatedBody {
+        valid: judgement.findings.is_empty(),
+        policy: judgement.level.name().to_owned(),
+        findings: judgement.findings.into_iter().map(finding).collect(),
+    }
+}
+
 fn finding(finding: Finding) -> FindingBody {
     FindingBody {
         code: finding.code,
         message: finding.message,
         line: finding.span.line,
         column: finding.span.column,
+        end_line: finding.span.end_line,
+        end_column: finding.span.end_column,
+        excerpt: finding.excerpt,
         suggestion: finding.suggestion,
     }
 }

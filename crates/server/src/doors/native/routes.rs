@@ -23,12 +23,14 @@ use crate::auth::Peer;
 use crate::error::Failure;
 
 const EXECUTIONS: &str = "/v1/executions";
+const VALIDATE: &str = "/v1/validate";
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The routes of this dialect.
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route(EXECUTIONS, post(execute))
+        .route(VALIDATE, post(validate))
         .route("/v1/executions/{id}", delete(cancel))
         .route("/v1/executions/{id}/artifacts/{*name}", get(download))
         .route("/v1/pools", get(pools))
@@ -39,7 +41,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 /// Whether bodies sent to `path` may be as large as an execution request.
 pub(crate) fn takes_executions(path: &str) -> bool {
-    path == EXECUTIONS
+    matches!(path, EXECUTIONS | VALIDATE)
 }
 
 async fn execute(
@@ -67,6 +69,23 @@ async fn execute(
             }
         }
     }
+}
+
+/// Says what the policy has against a source, without running it.
+async fn validate(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Failure> {
+    let (bytes, budget) = read_body(&app, &headers, body).await?;
+    let asked = convert::validation(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()));
+    drop(bytes);
+    let (source, level) = asked?;
+    let judged = app.executor.validate(&source, level).await;
+    drop(budget);
+    let judged = judged.map_err(|error| Failure::execution(&error, None, peer == Peer::Owner))?;
+    Ok(Json(report::validated(judged)).into_response())
 }
 
 /// The whole body, and its share of the memory that all waiting bodies may take.

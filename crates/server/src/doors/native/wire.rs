@@ -25,6 +25,25 @@ pub(crate) struct RequestBody {
     pub(crate) files: Vec<Object<FileBody>>,
     #[serde(default)]
     pub(crate) limits: Object<WishBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+}
+
+/// `POST /v1/validate`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ValidateBody {
+    pub(crate) source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) policy: Option<String>,
+}
+
+/// What the policy has against a source.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ValidatedBody {
+    pub(crate) valid: bool,
+    pub(crate) policy: String,
+    pub(crate) findings: Vec<FindingBody>,
 }
 
 /// A JSON object that is a `T`; an array of its fields, which serde would take as well, is not.
@@ -198,6 +217,9 @@ pub(crate) struct FindingBody {
     pub(crate) message: String,
     pub(crate) line: u32,
     pub(crate) column: u32,
+    pub(crate) end_line: u32,
+    pub(crate) end_column: u32,
+    pub(crate) excerpt: String,
     pub(crate) suggestion: Option<String>,
 }
 

@@ -1,0 +1,192 @@
+//! The parser beside CPython's `ast.parse`, over the same sources, on one core and in one run.
+//!
+//! `cargo bench -p stepflow-python --bench parser`. The sources are the standard library of
+//! `python3` (or of `HOGNOSE_BENCH_PYTHON`), read before anything is timed. All rows run in
+//! alternating blocks, so that a machine that is not quiet is not quiet for all of them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement for people, without guests"
+)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use stepflow_python::parser::{ParserConfig, PythonParser, imports_of};
+use stepflow_python::{PythonParserImpl, SecurityLevel, validator};
+use tokio::runtime::Runtime;
+
+const BLOCKS: usize = 7;
+
+/// Prints the paths of the sources that CPython parses.
+const LIST: &str = "\
+import ast, os, sysconfig
+skipped = ('site-packages', 'dist-packages', 'test', 'tests', 'lib2to3')
+for root, folders, files in os.walk(sysconfig.get_path('stdlib')):
+    folders[:] = sorted(name for name in folders if name not in skipped)
+    for name in sorted(files):
+        path = os.path.join(root, name)
+        try:
+            ast.parse(open(path, encoding='utf-8').read())
+        except Exception:
+            continue
+        if name.endswith('.py'):
+            print(path)
+";
+
+/// Reads paths first; then parses all for every line it is sent, and answers with the seconds.
+const CPYTHON: &str = "\
+import ast, sys, time, gc
+paths = sys.stdin.readline().split('\\0')[:-1]
+texts = [open(path, encoding='utf-8').read() for path in paths]
+for line in sys.stdin:
+    gc.collect()
+    began = time.perf_counter()
+    for text in texts:
+        ast.parse(text)
+    print(time.perf_counter() - began, flush=True)
+";
+
+fn main() {
+    let python = std::env::var("HOGNOSE_BENCH_PYTHON").unwrap_or_else(|_| "python3".into());
+    let said = run(&python, LIST).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let paths: Vec<&str> = said.lines().collect();
+    let read = |path: &&str| std::fs::read_to_string(path).unwrap();
+    let sources: Vec<String> = paths.iter().map(read).collect();
+    let bytes: usize = sources.iter().map(String::len).sum();
+    println!("{} files, {:.1} MB", sources.len(), megabytes(bytes));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let bare = PythonParserImpl::new(ParserConfig {
+        enable_ast_parsing: false,
+        enable_dependency_analysis: false,
+        ..Default::default()
+    });
+    let whole = PythonParserImpl::default();
+    let mut cpython = Oracle::start(&python, &paths);
+    let (runtime, sources) = (&runtime, &sources);
+    let mut rows: Vec<Row> = vec![
+        ("CPython ast.parse", Box::new(|| cpython.parse())),
+        (
+            "imports for the preload",
+            Box::new(|| {
+                timed(runtime, sources, async |source| {
+                    drop(imports_of(source).await)
+                })
+            }),
+        ),
+        (
+            "syntax",
+            Box::new(|| {
+                timed(runtime, sources, async |source| {
+                    assert!(bare.validate_syntax(source).await.unwrap().is_valid);
+                })
+            }),
+        ),
+        (
+            "facts",
+            Box::new(|| {
+                timed(runtime, sources, async |source| {
+                    drop(bare.parse_code(source).await.unwrap())
+                })
+            }),
+        ),
+        (
+            "facts and tree",
+            Box::new(|| {
+                timed(runtime, sources, async |source| {
+                    drop(whole.parse_code(source).await.unwrap())
+                })
+            }),
+        ),
+        (
+            "policy `strict`",
+            Box::new(|| {
+                timed(runtime, sources, async |source| {
+                    drop(
+                        validator::check(source, SecurityLevel::Strict, None)
+                            .await
+                            .unwrap(),
+                    );
+                })
+            }),
+        ),
+    ];
+    let mut times = vec![Vec::new(); rows.len()];
+    for _ in 0..BLOCKS {
+        for (row, times) in rows.iter_mut().zip(&mut times) {
+            times.push((row.1)());
+        }
+    }
+    let medians: Vec<f64> = times.into_iter().map(median).collect();
+    for (row, seconds) in rows.iter().zip(&medians) {
+        let (rate, ratio) = (megabytes(bytes) / seconds, medians[0] / seconds);
+        println!("{:26} {rate:7.1} MB/s {ratio:6.1} x ast.parse", row.0);
+    }
+}
+
+type Row<'a> = (&'static str, Box<dyn FnMut() -> Duration + 'a>);
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[BLOCKS / 2].as_secs_f64()
+}
+
+fn megabytes(bytes: usize) -> f64 {
+    u32::try_from(bytes).map_or(f64::NAN, f64::from) / 1e6
+}
+
+fn timed(runtime: &Runtime, sources: &[String], work: impl AsyncFn(&str)) -> Duration {
+    let began = Instant::now();
+    runtime.block_on(async {
+        for source in sources {
+            work(source).await;
+        }
+    });
+    began.elapsed()
+}
+
+fn run(python: &str, program: &str) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-I", "-W", "ignore", "-c", program]);
+    command
+}
+
+struct Oracle {
+    child: Child,
+    asked: ChildStdin,
+    said: BufReader<ChildStdout>,
+}
+
+impl Oracle {
+    fn start(python: &str, paths: &[&str]) -> Self {
+        let mut command = run(python, CPYTHON);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut asked = child.stdin.take().unwrap();
+        writeln!(asked, "{}\0", paths.join("\0")).unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap());
+        Self { child, asked, said }
+    }
+
+    fn parse(&mut self) -> Duration {
+        writeln!(self.asked).unwrap();
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        Duration::from_secs_f64(line.trim().parse().unwrap())
+    }
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        // It would end with its input; this only does not wait for it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
