@@ -1,10 +1,11 @@
 //! The heavy checks: the corpus in every preload, kills at random moments, a soak, a crowd of
-//! abusers, the wall limit, hostile requests, fuzzing.
+//! abusers, the wall limit, hostile requests, the parser, fuzzing.
 
 mod crowd;
 mod fuzz;
 mod http;
 mod orphans;
+mod parser;
 mod soak;
 mod tree;
 mod wall;
@@ -38,6 +39,7 @@ const PARTS: &[Part] = &[
     ("crowd", crowd),
     ("wall", wall),
     ("http", requests),
+    ("parser", parser::run),
 ];
 
 /// The one part with an argument.

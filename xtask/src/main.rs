@@ -32,8 +32,9 @@ cargo xtask RECIPE
   escapes     runs tests/escapes through the release binary, as root, as an ordinary user, and on
               every interpreter found; `escapes WORD`: only programs with WORD in their names
   acceptance  heavy: escapes in every preload, kills at random moments, soak, crowd, wall, hostile
-              requests, fuzzing; `acceptance PART`: only that part, of leftovers, escapes, kills, soak,
-              crowd, wall, http, fuzz; `acceptance fuzz MINUTES` [default 10] for each target
+              requests, the parser, fuzzing; `acceptance PART`: only that part, of leftovers, escapes,
+              kills, soak, crowd, wall, http, parser, fuzz; `acceptance fuzz MINUTES` [default 10] for
+              each target
   requests    a few seconds of the hostile requests of `acceptance http`
   kills       the kills of `acceptance` alone
   bench       `hognose bench` of the release build, with the arguments that follow

@@ -175,7 +175,8 @@ pub(crate) fn quiet(command: &mut Command) -> bool {
         .is_ok_and(|s| s.success())
 }
 
-fn cargo(root: &Path) -> Command {
+/// Cargo in the root of the workspace.
+pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
     command
