@@ -1,6 +1,7 @@
 //! The facts of a syntax tree, as data.
 
 mod classes;
+mod docstrings;
 mod functions;
 
 use std::cell::Cell;
@@ -11,6 +12,7 @@ use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_python_ast::{Expr, ModModule, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
+use self::docstrings::docstring;
 use super::lines::Lines;
 use super::module::{Constant, Import, PythonClass, PythonFunction};
 
@@ -322,67 +324,6 @@ fn is_main_guard(test: &Expr) -> bool {
     matches!(*compare.ops, [ruff_python_ast::CmpOp::Eq])
         && matches!(&*compare.comparators, [right] if
             (is_name(&compare.left) && is_main(right)) || (is_main(&compare.left) && is_name(right)))
-}
-
-/// The docstring of a body, cleaned.
-fn docstring(body: &[Stmt]) -> Option<String> {
-    let first = body.first()?.as_expr_stmt()?;
-    let literal = first.value.as_string_literal_expr()?;
-    Some(clean(literal.value.to_str()))
-}
-
-/// Source: `inspect.cleandoc`.
-fn clean(text: &str) -> String {
-    let text = expand_tabs(text);
-    let mut lines: Vec<&str> = text.split('\n').collect();
-    let margin = lines
-        .iter()
-        .skip(1)
-        .filter(|line| !line.trim_start().is_empty())
-        .map(|line| line.chars().count() - line.trim_start().chars().count())
-        .min();
-    lines[0] = lines[0].trim_start();
-    if let Some(margin) = margin {
-        for line in lines.iter_mut().skip(1) {
-            *line = line
-                .char_indices()
-                .nth(margin)
-                .map_or("", |(at, _)| &line[at..]);
-        }
-    }
-    let end = lines
-        .iter()
-        .rposition(|line| !line.is_empty())
-        .map_or(0, |last| last + 1);
-    let start = lines
-        .iter()
-        .position(|line| !line.is_empty())
-        .unwrap_or(end);
-    lines[start.min(end)..end].join("\n")
-}
-
-/// Source: `str.expandtabs`.
-fn expand_tabs(text: &str) -> String {
-    let mut expanded = String::with_capacity(text.len());
-    let mut column = 0;
-    for c in text.chars() {
-        match c {
-            '\t' => {
-                let width = 8 - column % 8;
-                expanded.extend(std::iter::repeat_n(' ', width));
-                column += width;
-            }
-            '\n' | '\r' => {
-                expanded.push(c);
-                column = 0;
-            }
-            other => {
-                expanded.push(other);
-                column += 1;
-            }
-        }
-    }
-    expanded
 }
 
 #[cfg(test)]

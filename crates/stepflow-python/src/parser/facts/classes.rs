@@ -2,7 +2,8 @@
 
 use ruff_python_ast::{Expr, Stmt, StmtClassDef, StmtFunctionDef};
 
-use super::{Collector, Place, docstring};
+use super::docstrings::docstring;
+use super::{Collector, Place};
 use crate::parser::module::{Field, PythonClass};
 
 impl Collector<'_> {

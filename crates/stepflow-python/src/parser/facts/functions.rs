@@ -4,7 +4,8 @@ use ruff_python_ast::token::TokenKind;
 use ruff_python_ast::{Decorator, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::{Collector, Place, Text, docstring};
+use super::docstrings::docstring;
+use super::{Collector, Place, Text};
 use crate::parser::module::{Parameter, ParameterKind, PythonFunction};
 
 impl Collector<'_> {
