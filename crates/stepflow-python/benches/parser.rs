@@ -15,7 +15,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use stepflow_python::parser::{ParserConfig, PythonParser, imports_of};
+use stepflow_python::parser::{ParserConfig, PythonParser, hints_of};
 use stepflow_python::{PythonParserImpl, SecurityLevel, validator};
 use tokio::runtime::Runtime;
 
@@ -77,7 +77,7 @@ fn main() {
             "imports for the preload",
             Box::new(|| {
                 timed(runtime, sources, async |source| {
-                    drop(imports_of(source).await)
+                    drop(hints_of(source).await)
                 })
             }),
         ),

@@ -77,9 +77,11 @@ impl EngineExecutor {
     }
 
     async fn launch(&self, mut request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        let hints = parser::hints_of(&request.source).await;
         if request.imports.is_empty() {
-            request.imports = parser::imports_of(&request.source).await;
+            request.imports = hints.imports;
         }
+        request.last_expression = hints.last_expression;
         request.imports.retain(|name| self.modules.contains(name));
         Ok(self.watched(self.engine.execute(request).await?))
     }

@@ -5,11 +5,12 @@
 //! and dropped on the large stacks of [`pool`]. What leaves them is flat data. The kernel is the
 //! boundary: nothing here guards anything but this process.
 //!
-//! Two kinds of callers: [`imports_of`] and `with_prelude` give hints, and a source without an
+//! Two kinds of callers: [`hints_of`] and `with_prelude` give hints, and a source without an
 //! answer runs all the same; [`PythonParserImpl`] and the validator say why there is no answer.
 
 mod caps;
 mod facts;
+mod hints;
 mod implementation;
 mod imports;
 mod lines;
@@ -24,7 +25,6 @@ mod tests;
 mod text;
 mod tree;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine::Finding;
@@ -34,6 +34,7 @@ use ruff_python_parser::{Mode, ParseOptions, Parsed};
 use self::caps::Refused;
 pub(crate) use self::lines::Lines;
 
+pub use self::hints::{Hints, hints_of};
 pub use self::implementation::{
     CustomPythonParser, ParserConfig, PythonParser, PythonParserImpl, PythonVersionNumber,
 };
@@ -46,25 +47,6 @@ pub use self::tree::{AST, Node};
 
 /// Longest wait for an answer; scanning 1 MiB takes a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Top-level names of the modules that `source` imports, anywhere in it.
-///
-/// Shape: absolute `import` and `from` statements, and `__import__("x")` and
-/// `importlib.import_module("x")` of constant names. Empty when the source is over our caps, or
-/// when the scanning threads are busy: the set is a hint.
-pub async fn imports_of(source: &str) -> BTreeSet<String> {
-    if !mentions_import(source) || source.len() > caps::SOURCE_BYTES {
-        return BTreeSet::new();
-    }
-    let source = source.to_owned();
-    answer(move || {
-        parse(&source, newest())
-            .ok()
-            .map(|tree| imports::of_module(tree.syntax()))
-    })
-    .await
-    .unwrap_or_default()
-}
 
 /// `source` with the expression `prelude` evaluated before anything that can use what it sets.
 ///
@@ -167,10 +149,6 @@ async fn answer<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'st
 /// The newest syntax that the parser knows.
 pub(crate) fn newest() -> PythonVersion {
     PythonVersion::latest_preview()
-}
-
-fn mentions_import(source: &str) -> bool {
-    source.contains("import")
 }
 
 /// The tree, recovered where the syntax is wrong. Only for pool threads.

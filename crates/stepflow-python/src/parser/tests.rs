@@ -18,7 +18,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn names(source: &str) -> String {
-    let names = block_on(imports_of(source));
+    let names = block_on(hints_of(source)).imports;
     names.into_iter().collect::<Vec<_>>().join(" ")
 }
 
