@@ -2,10 +2,11 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sandbox::control::{SampleReply, SampleRequest};
-use sandbox::sample::{self, Sample};
+use sandbox::sample::{History, Sample};
 use sandbox::sys::socket;
 
 use crate::channel::Channel;
@@ -40,7 +41,7 @@ impl Sampler {
         let sampler = Self::Process { channel, process };
         // We are root still, so it can see us only if it can see anybody.
         let own = i32::try_from(std::process::id()).unwrap_or(0);
-        let seen = sampler.look(own, own, u64::MAX).await?;
+        let seen = sampler.tree(own, own, u64::MAX).look().await?;
         if seen.memory_bytes == 0 {
             return Err(host("sample memory", &io::ErrorKind::InvalidData.into()));
         }
@@ -55,24 +56,42 @@ impl Sampler {
         }
     }
 
-    /// Looks at one execution: its first process, its init, its memory limit.
-    pub(crate) async fn look(
-        &self,
-        first: i32,
-        init: i32,
-        memory_bytes: u64,
-    ) -> Result<Sample, ExecutionError> {
+    /// The tree of one execution: its first process, its init, its memory limit.
+    pub(crate) fn tree(&self, first: i32, init: i32, memory_bytes: u64) -> Tree<'_> {
+        Tree {
+            sampler: self,
+            request: SampleRequest {
+                first,
+                init,
+                memory_bytes,
+            },
+            history: Arc::default(),
+        }
+    }
+}
+
+/// An execution that is looked at again and again.
+#[derive(Debug)]
+pub(crate) struct Tree<'a> {
+    sampler: &'a Sampler,
+    request: SampleRequest,
+    /// For our own looks; the process has its own. A look whose caller has gone still holds it.
+    history: Arc<Mutex<History>>,
+}
+
+impl Tree<'_> {
+    /// Memory it holds now, and CPU time it has used.
+    pub(crate) async fn look(&self) -> Result<Sample, ExecutionError> {
         let refused = |error: &io::Error| host("sample the memory of an execution", error);
-        let Self::Process { channel, .. } = self else {
-            let looking =
-                tokio::task::spawn_blocking(move || sample::tree(first, init, memory_bytes));
+        let request = self.request;
+        let Sampler::Process { channel, .. } = self.sampler else {
+            let history = Arc::clone(&self.history);
+            let looking = tokio::task::spawn_blocking(move || {
+                let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+                history.look(request.first, request.init, request.memory_bytes)
+            });
             let seen = looking.await.unwrap_or_else(|_| Ok(Sample::default()));
             return seen.map_err(|error| refused(&error));
-        };
-        let request = SampleRequest {
-            first,
-            init,
-            memory_bytes,
         };
         let answer: io::Result<(SampleReply, _)> = channel.call(&request, &[]).await;
         let Ok((reply, _)) = answer else {

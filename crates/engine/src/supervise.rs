@@ -22,7 +22,7 @@ use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
 use crate::process::Watched;
 use crate::request::ExecutionRequest;
-use crate::sampler::Sampler;
+use crate::sampler::{Sampler, Tree};
 use crate::slot::{Counters, Slot};
 use crate::spawner::host;
 use crate::streams::{Flood, read_output, read_report};
@@ -86,14 +86,17 @@ pub(crate) struct Remains {
 
 impl Remains {
     /// Kills what is left of the tree; when this returns no process of it is there any more.
-    pub(crate) async fn end_tree(&mut self) -> Result<(), ExecutionError> {
-        if let Some((init, mut lifeline)) = self.init.take() {
-            lifeline.cut();
-            init.ended()
-                .await
-                .map_err(|error| host("reap the sandbox's init", &error))?;
-        }
-        Ok(())
+    /// The CPU time is that of the orphans whom init has waited for.
+    pub(crate) async fn end_tree(&mut self) -> Result<Duration, ExecutionError> {
+        let Some((init, mut lifeline)) = self.init.take() else {
+            return Ok(Duration::ZERO);
+        };
+        lifeline.cut();
+        let reaped = init
+            .ended()
+            .await
+            .map_err(|error| host("reap the sandbox's init", &error))?;
+        Ok(Duration::from_micros(reaped.cpu_us))
     }
 
     /// Waits until nothing at all is left.
@@ -150,10 +153,8 @@ pub(crate) async fn supervise(
     let handed = hand_over(requests, stdin, request, slot, limits);
     let watch = Watch {
         slot,
-        sampler,
+        tree: sampler.tree(pid, init_pid, limits.memory_bytes),
         limits,
-        pid,
-        init_pid,
         began,
     };
     let mut killed_for = None;
@@ -214,10 +215,11 @@ pub(crate) async fn supervise(
         pipes: Vec::new(),
         handed,
     };
+    let mut cpu = Duration::from_micros(reaped.cpu_us);
     let (stdout, stderr, report) = match read {
         Some(read) if deserted => read,
         read => {
-            remains.end_tree().await?;
+            cpu += remains.end_tree().await?;
             match read {
                 Some(read) => read,
                 // Every writer is gone, so what is left in the pipes is all there will ever be.
@@ -231,7 +233,7 @@ pub(crate) async fn supervise(
         cancelled,
         killed_for,
         exit: exit_of(&reaped),
-        usage: usage(slot, &counters, &seen, &reaped, wall),
+        usage: usage(slot, &counters, &seen, cpu, wall),
         counters,
         report: report.0.finish(&nonce).ok(),
         stdout: Capture::finish(stdout.0),
@@ -253,7 +255,7 @@ fn usage(
     slot: &Slot,
     counters: &Counters,
     seen: &Sample,
-    reaped: &Reaped,
+    waited: Duration,
     wall: Duration,
 ) -> Usage {
     if slot.has_cgroups() {
@@ -265,7 +267,7 @@ fn usage(
     }
     Usage {
         wall,
-        cpu: seen.cpu.max(Duration::from_micros(reaped.cpu_us)),
+        cpu: seen.cpu.max(waited),
         memory_peak_bytes: seen.memory_bytes,
     }
 }
@@ -285,10 +287,8 @@ fn unexplained_kill(
 /// What the clock, the CPU counter and the sampler say about limits.
 struct Watch<'a> {
     slot: &'a Slot,
-    sampler: &'a Sampler,
+    tree: Tree<'a>,
     limits: &'a Limits,
-    pid: i32,
-    init_pid: i32,
     began: Instant,
 }
 
@@ -333,11 +333,10 @@ impl Watch<'_> {
 
     /// Looks at the tree through `/proc`.
     async fn sample(&self, seen: &mut Sample) -> Result<Option<Limit>, ExecutionError> {
-        let most = self.limits.memory_bytes;
-        let sample = self.sampler.look(self.pid, self.init_pid, most).await?;
+        let sample = self.tree.look().await?;
         seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
         seen.cpu = seen.cpu.max(sample.cpu);
-        if sample.memory_bytes > most {
+        if sample.memory_bytes > self.limits.memory_bytes {
             return Ok(Some(Limit::Memory));
         }
         Ok((sample.cpu >= self.limits.cpu).then_some(Limit::Cpu))

@@ -1,11 +1,15 @@
 //! Memory and CPU time of a process tree by sampling, where no cgroup bounds it.
 //!
-//! Weaker than a cgroup and called that: a tree can outgrow its limit between two samples, and the
-//! CPU time of orphans that have ended is lost.
+//! Weaker than a cgroup and called that: a tree can outgrow its limit between two samples.
 
+pub(crate) mod times;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::time::Duration;
+
+use self::times::Clock;
 
 /// How the kernel shows a mapping of a zygote's snapshot. A guest can make no memory file where
 /// memory is sampled, so none of its own has this name.
@@ -16,36 +20,46 @@ const SNAPSHOT_NAME: &str = "/memfd:hognose";
 pub struct Sample {
     /// Anonymous and shared memory; pages that several processes share count once in all.
     pub memory_bytes: u64,
-    /// User and system time of the living and of the children they have waited for.
+    /// User and system time of the living, of the children they have waited for, and what was seen
+    /// of those for whom nobody has.
     pub cpu: Duration,
 }
 
-/// Samples the tree of one execution: its first process, what init has inherited, and all below.
-///
-/// Where that comes to more than `most_bytes`, what the tree has only read of its zygote's snapshot
-/// is taken off: it was there before and stays when the tree goes. That look is slower.
-///
-/// Errors: the first process may not be looked at. One that is gone has no memory.
-/// Source: proc_pid_smaps(5), `Pss_Anon` and `Pss_Shmem` of `smaps_rollup`; proc_pid_stat(5),
-/// fields 14 to 17; proc_tid_children(5).
-pub fn tree(first: i32, init: i32, most_bytes: u64) -> io::Result<Sample> {
-    match fs::read(format!("/proc/{first}/smaps_rollup")) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
-        _ => {}
-    }
-    let mut total = Sample::default();
-    for_each(&[first, init], |pid| {
-        total.memory_bytes += resident(&read(pid, "smaps_rollup"));
-        total.cpu += used(&read(pid, "stat"));
-    });
-    if total.memory_bytes > most_bytes {
-        let mut shared = 0;
+/// What was seen of one execution, which is looked at again and again.
+#[derive(Debug, Default)]
+pub struct History {
+    clock: Clock,
+}
+
+impl History {
+    /// Samples its tree: its first process, what init has inherited, and all below.
+    ///
+    /// Where that comes to more than `most_bytes`, what the tree has only read of its zygote's
+    /// snapshot is taken off: it was there before and stays when the tree goes. That look is slower.
+    ///
+    /// Errors: the first process may not be looked at. One that is gone has no memory.
+    /// Source: proc_pid_smaps(5), `Pss_Anon` and `Pss_Shmem` of `smaps_rollup`;
+    /// proc_tid_children(5).
+    pub fn look(&mut self, first: i32, init: i32, most_bytes: u64) -> io::Result<Sample> {
+        match fs::read(format!("/proc/{first}/smaps_rollup")) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            _ => {}
+        }
+        let (mut memory_bytes, mut now) = (0, BTreeMap::new());
         for_each(&[first, init], |pid| {
-            shared += of_snapshot(&read(pid, "smaps"));
+            memory_bytes += resident(&read(pid, "smaps_rollup"));
+            now.extend(times::of(pid));
         });
-        total.memory_bytes = total.memory_bytes.saturating_sub(shared);
+        let cpu = self.clock.account(now, times::of);
+        if memory_bytes > most_bytes {
+            let mut shared = 0;
+            for_each(&[first, init], |pid| {
+                shared += of_snapshot(&read(pid, "smaps"));
+            });
+            memory_bytes = memory_bytes.saturating_sub(shared);
+        }
+        Ok(Sample { memory_bytes, cpu })
     }
-    Ok(total)
 }
 
 fn read(pid: i32, name: &str) -> String {
@@ -96,21 +110,6 @@ fn of_snapshot(smaps: &str) -> u64 {
     total * 1024
 }
 
-/// Sum of the four times in a `stat` line. Unit there: ticks of 10 ms, the same on every Linux.
-fn used(stat: &str) -> Duration {
-    // The name in parentheses may hold anything, so fields are counted from its end.
-    let Some((_, fields)) = stat.rsplit_once(") ") else {
-        return Duration::ZERO;
-    };
-    let ticks: u64 = fields
-        .split(' ')
-        .skip(11)
-        .take(4)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    Duration::from_millis(ticks.saturating_mul(10))
-}
-
 fn resident(status: &str) -> u64 {
     let kib = |name: &str| -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
@@ -148,15 +147,8 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_a_gone_one_none() {
         let own = i32::try_from(std::process::id()).unwrap();
-        assert!(tree(own, i32::MAX, u64::MAX).unwrap().memory_bytes > 0);
-        let gone = tree(i32::MAX, i32::MAX, u64::MAX).unwrap();
-        assert_eq!(gone, Sample::default());
-    }
-
-    #[test]
-    fn times_are_read_behind_a_hostile_name() {
-        let stat = "7 (a) 9 9 (b) R 1 2 3 4 5 6 7 8 9 10 100 20 3 4 20 0";
-        assert_eq!(used(stat), Duration::from_millis(1270));
-        assert_eq!(used("nonsense"), Duration::ZERO);
+        let look = |first| History::default().look(first, i32::MAX, u64::MAX).unwrap();
+        assert!(look(own).memory_bytes > 0);
+        assert_eq!(look(i32::MAX), Sample::default());
     }
 }

@@ -86,6 +86,26 @@ async fn a_tree_is_bounded_although_its_supervisor_is_a_stranger_to_it() {
 }
 
 #[tokio::test]
+async fn cpu_time_that_nobody_has_waited_for_counts() {
+    let Some(state) = without_cgroups("nested::cpu_time_that_nobody_has_waited_for_counts") else {
+        return;
+    };
+    let bench = bench_in(&state, Tier::Nested).await;
+    assert!(bench.engine.drop_privileges().unwrap());
+    let limits = LimitOverrides {
+        cpu_ms: Some(500),
+        wall_ms: Some(10_000),
+        ..Default::default()
+    };
+    // What children that are there use never comes near the limit.
+    let ignored = "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+                   while True:\n  if os.fork() == 0:\n    end = time.process_time() + 0.1\n    \
+                   while time.process_time() < end: pass\n    os._exit(0)\n  time.sleep(0.08)";
+    let report = bench.run_request(limited(ignored, limits)).await;
+    assert_eq!(report.outcome, Outcome::LimitExceeded(Limit::Cpu));
+}
+
+#[tokio::test]
 async fn without_its_sampler_nothing_runs_unbounded() {
     let Some(state) = without_cgroups("nested::without_its_sampler_nothing_runs_unbounded") else {
         return;

@@ -126,6 +126,11 @@ pub fn peek(pidfd: BorrowedFd<'_>) -> io::Result<Option<Reaped>> {
     wait(libc::P_PIDFD, pidfd.as_raw_fd(), libc::WNOWAIT)
 }
 
+/// Reaps any child that has ended; whether there was one. Source: waitid(2).
+pub fn reap_any() -> bool {
+    matches!(wait(libc::P_ALL, 0, 0), Ok(Some(_)))
+}
+
 fn wait(which: libc::idtype_t, id: i32, flags: i32) -> io::Result<Option<Reaped>> {
     // SAFETY: both are plain data that the kernel fills.
     let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
@@ -236,10 +241,25 @@ pub fn set_name(name: &CStr) -> io::Result<()> {
     Ok(())
 }
 
-/// Children that end are reaped by the kernel. Source: sigaction(2), SIG_IGN for SIGCHLD.
-pub fn ignore_children() {
-    // SAFETY: SIG_IGN installs no handler of ours.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) };
+/// A descriptor, close-on-exec, with something to read whenever a child has ended; SIGCHLD itself is
+/// blocked. Source: signalfd(2).
+pub fn watch_children() -> io::Result<OwnedFd> {
+    // SAFETY: signal sets are plain data that the calls fill.
+    let mut ends: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `ends` outlives the calls; the old mask is not asked for.
+    unsafe {
+        check(libc::sigemptyset(&raw mut ends))?;
+        check(libc::sigaddset(&raw mut ends, libc::SIGCHLD))?;
+        check(libc::sigprocmask(
+            libc::SIG_BLOCK,
+            &raw const ends,
+            std::ptr::null_mut(),
+        ))?;
+    }
+    // SAFETY: the kernel reads the set.
+    let fd = check(unsafe { libc::signalfd(-1, &raw const ends, libc::SFD_CLOEXEC) })?;
+    // SAFETY: the kernel has just made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Sets a signal back to what the kernel does by default.
