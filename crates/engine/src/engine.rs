@@ -34,6 +34,8 @@ use crate::supervise::{Observed, Remains, supervise};
 const EVENT_BUFFER: usize = 64;
 /// Longest wait for a free slot.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Executions that were answered and are still being swept, beside those that run.
+const SWEEPS: u32 = 16;
 
 /// Most executions at once: a block of uids has room for them and for children that wait.
 pub const MOST_SLOTS: usize = 200;
@@ -75,6 +77,7 @@ struct Inner {
     pools: Arc<Pools>,
     _keeper: Keeper,
     permits: Semaphore,
+    sweeps: Semaphore,
     store: Arc<Store>,
 }
 
@@ -87,7 +90,7 @@ impl Engine {
         let settings = PoolSettings {
             limits: config.limits,
             bytes: config.pool_bytes,
-            children: start::BLOCK_SLOTS - config.slots,
+            children: start::BLOCK_SLOTS - SWEEPS as usize - config.slots,
         };
         let spawner = Arc::new(started.spawner);
         let pools = Pools::new(Arc::clone(&spawner), started.preloads, settings);
@@ -100,6 +103,7 @@ impl Engine {
                 _keeper: Keeper::start(&pools),
                 pools,
                 permits: Semaphore::new(config.slots),
+                sweeps: Semaphore::new(SWEEPS as usize),
                 store: Arc::new(started.store),
                 config,
             }),
@@ -232,7 +236,12 @@ impl Engine {
     /// Lets running executions end until `deadline`, then kills the rest; waits for the spawner.
     pub async fn shutdown(self, grace: Duration) {
         let all = u32::try_from(self.inner.config.slots).unwrap_or(u32::MAX);
-        let _ = tokio::time::timeout(grace, self.inner.permits.acquire_many(all)).await;
+        let over = async {
+            // In this order: each takes its place among the sweeps before it gives its permit back.
+            let _ended = self.inner.permits.acquire_many(all).await;
+            let _swept = self.inner.sweeps.acquire_many(SWEEPS).await;
+        };
+        let _ = tokio::time::timeout(grace, over).await;
         self.inner.permits.close();
         self.inner.pools.close().await;
         let spawner = Arc::clone(&self.inner.spawner);
@@ -264,7 +273,7 @@ impl Inner {
     ) {
         let asked = Instant::now();
         let queued = tokio::time::timeout(QUEUE_TIMEOUT, self.permits.acquire()).await;
-        let _permit = match queued {
+        let permit = match queued {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) => return drop(started.send(Err(ExecutionError::ShuttingDown))),
             Err(_) => {
@@ -274,10 +283,14 @@ impl Inner {
             }
         };
         let preload = preload::choose(self.pools.preloads(), &request.imports);
-        let (Child { slot, ready }, running) = match self.pools.lease(preload, &limits).await {
+        let lease = self.pools.lease(preload, &limits, request.gives_way);
+        let (Child { slot, ready }, running) = match lease.await {
             Ok(leased) => leased,
             Err(error) => return drop(started.send(Err(error))),
         };
+        if request.gives_way {
+            slot.give_way();
+        }
         let start = asked.elapsed();
         let _ = started.send(Ok(()));
         let _ = events.send(Event::Started).await;
@@ -313,8 +326,10 @@ impl Inner {
         // The caller has the answer before its sandbox is swept.
         let _ = events.send(last).await;
         tokio::task::yield_now().await;
-        drop((events, running));
-        remains.gone().await;
+        // Nobody who waits has to wait for the sweeping, unless there is much of it.
+        let _sweep = self.sweeps.acquire().await;
+        drop((events, running, permit));
+        remains.gone(&slot).await;
         if broken {
             self.pools.retire(slot).await;
         } else {
@@ -343,7 +358,7 @@ impl Inner {
             Collected::default()
         } else {
             // The collector never meets a writer.
-            remains.end_tree().await?;
+            remains.end_tree(slot).await?;
             collect::collect(&self.spawner, &self.store, slot.uid, folder, &limits).await?
         };
         let outcome = classify(Evidence {

@@ -66,6 +66,11 @@ impl Lifeline {
     pub(crate) fn cut(&mut self) {
         self.0 = None;
     }
+
+    /// Whether the tree was killed.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.is_none()
+    }
 }
 
 /// Forks and confines a child of `zygote` in `slot`.

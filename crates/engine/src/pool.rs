@@ -31,7 +31,8 @@ pub(crate) use self::keeper::Keeper;
 const MOST_FORKS: u64 = 50_000;
 /// Age at which a zygote is replaced.
 const MOST_AGE: Duration = Duration::from_secs(3600);
-/// Children that wait in a pool before it is refilled even while executions run.
+/// Children that wait in a pool before it is refilled even while executions run. Executions that
+/// give way to others leave them to those.
 const LOW_STOCK: usize = 2;
 /// What a child is taken to hold until one was measured.
 const GUESSED_CHILD_BYTES: u64 = 1 << 20;
@@ -144,25 +145,33 @@ impl Pools {
         self.pools.iter().map(|pool| &pool.preload)
     }
 
-    /// A child under these limits: one that waited if there is one, else a fresh one.
+    /// A child under these limits: one that waited if there is one, else a fresh one. Who gives way
+    /// does not take the last ones.
     pub(crate) async fn lease(
         &self,
         index: usize,
         limits: &Limits,
+        gives_way: bool,
     ) -> Result<(Child, Running<'_>), ExecutionError> {
         let running = Running {
             _gauge: self.running.up(),
             wake: &self.wake,
         };
-        self.child(index, limits)
+        self.child(index, limits, gives_way)
             .await
             .map(|child| (child, running))
     }
 
-    async fn child(&self, index: usize, limits: &Limits) -> Result<Child, ExecutionError> {
+    async fn child(
+        &self,
+        index: usize,
+        limits: &Limits,
+        gives_way: bool,
+    ) -> Result<Child, ExecutionError> {
         let pool = &self.pools[index];
         pool.note_lease();
-        let waited = if self.fits(limits) {
+        let kept = if gives_way { LOW_STOCK } else { 0 };
+        let waited = if self.fits(limits) && pool.waiting() > kept {
             self.take_living(pool).await
         } else {
             None

@@ -28,6 +28,9 @@ pub struct ExecutionRequest {
     pub last_expression: Option<u32>,
     /// How much the language policy refuses. `stepflow-python` judges by it, the engine never.
     pub policy: SecurityLevel,
+    /// Whether it gives way to all others from its start; else it does once it has used much CPU
+    /// time.
+    pub gives_way: bool,
 }
 
 /// How much the language policy refuses. The kernel is the boundary at every level.

@@ -118,9 +118,7 @@ impl Slot {
             self.write(CgroupFile::PidsLimit, u64::from(limits.processes) + HOLDERS)?;
             self.armed = Some(wanted);
         }
-        if self.gives_way.swap(false, Ordering::Relaxed) {
-            let _ = self.write(CgroupFile::CpuIdle, 0);
-        }
+        self.stop_giving_way();
         // v1 keeps the peak of the slot's last user; v2 cannot set it back.
         let _ = self.write(CgroupFile::MemoryPeak, 0);
         Ok(())
@@ -159,6 +157,13 @@ impl Slot {
         // A kernel without it shares the processors evenly; no bound depends on it.
         let _ = self.write(CgroupFile::CpuIdle, 1);
         self.gives_way.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends that: a killed tree needs the processors to die, and on a busy host might never get them.
+    pub(crate) fn stop_giving_way(&self) {
+        if self.gives_way.swap(false, Ordering::Relaxed) {
+            let _ = self.write(CgroupFile::CpuIdle, 0);
+        }
     }
 
     pub(crate) fn gives_way(&self) -> bool {

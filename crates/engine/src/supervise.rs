@@ -34,9 +34,11 @@ const SAMPLE: Duration = Duration::from_millis(20);
 const YOUNG_CPU: Duration = Duration::from_millis(100);
 /// Refused forks after which a tree is killed: by then it does nothing but try again. Thousands of
 /// such processes would hold kernel locks that every other execution has to wait for.
-const MOST_REFUSED_FORKS: u64 = 1_000;
-/// How often a tree that has used much CPU time is looked at.
-const OLD_LOOK: Duration = Duration::from_millis(250);
+const MOST_REFUSED_FORKS: u64 = 100;
+/// How often a tree that gives way is looked at.
+const OLD_LOOK: Duration = Duration::from_millis(100);
+/// How long a killed tree that gives way may take to die before it gives way no longer.
+const DYING: Duration = Duration::from_millis(250);
 /// How long an init that was killed from outside may take to end after its namespace.
 const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the ends of the pipes of an ended program may take to be noticed.
@@ -87,24 +89,28 @@ pub(crate) struct Remains {
 impl Remains {
     /// Kills what is left of the tree; when this returns no process of it is there any more.
     /// The CPU time is that of the orphans whom init has waited for.
-    pub(crate) async fn end_tree(&mut self) -> Result<Duration, ExecutionError> {
+    pub(crate) async fn end_tree(&mut self, slot: &Slot) -> Result<Duration, ExecutionError> {
         let Some((init, mut lifeline)) = self.init.take() else {
             return Ok(Duration::ZERO);
         };
         lifeline.cut();
-        let reaped = init
-            .ended()
-            .await
-            .map_err(|error| host("reap the sandbox's init", &error))?;
+        let ended = match timeout(DYING, init.ended()).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                slot.stop_giving_way();
+                init.ended().await
+            }
+        };
+        let reaped = ended.map_err(|error| host("reap the sandbox's init", &error))?;
         Ok(Duration::from_micros(reaped.cpu_us))
     }
 
     /// Waits until nothing at all is left.
-    pub(crate) async fn gone(mut self) {
+    pub(crate) async fn gone(mut self, slot: &Slot) {
         self.pipes.clear();
         drop(std::mem::take(&mut self.handed));
         // It can only fail to be reaped if somebody else has reaped it.
-        let _ = self.end_tree().await;
+        let _ = self.end_tree(slot).await;
         self.mounts.gone().await;
     }
 }
@@ -173,7 +179,7 @@ pub(crate) async fn supervise(
             }
             _ = &mut *cancel, if !cancelled => cancelled = true,
             () = flood.burst.notified() => killed_for = killed_for.or(Some(Limit::Output)),
-            limit = watch.next_limit(&mut seen), if killed_for.is_none() => match limit {
+            limit = watch.next_limit(&mut seen), if !lifeline.is_cut() => match limit {
                 Ok(limit) => killed_for = Some(limit),
                 // Nothing bounds its memory any more.
                 Err(error) => {
@@ -183,6 +189,7 @@ pub(crate) async fn supervise(
                 }
             },
             never = witness.listen() => match never {},
+            () = tokio::time::sleep(DYING), if lifeline.is_cut() => slot.stop_giving_way(),
         }
         lifeline.cut();
     };
@@ -219,7 +226,7 @@ pub(crate) async fn supervise(
     let (stdout, stderr, report) = match read {
         Some(read) if deserted => read,
         read => {
-            cpu += remains.end_tree().await?;
+            cpu += remains.end_tree(slot).await?;
             match read {
                 Some(read) => read,
                 // Every writer is gone, so what is left in the pipes is all there will ever be.

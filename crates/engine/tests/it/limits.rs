@@ -123,6 +123,23 @@ async fn a_fork_bomb_hits_the_process_limit_and_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_tree_that_only_tries_to_fork_is_ended_long_before_its_time_is_up() {
+    let bench = bench().await;
+    let bomb = "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass";
+    let limits = LimitOverrides {
+        wall_ms: Some(10_000),
+        ..Default::default()
+    };
+    let report = bench.run_request(limited(bomb, limits)).await;
+    // Nothing else tells of refused forks.
+    let expected = match bench.engine.isolation().tier {
+        "full" => Limit::Processes,
+        _ => Limit::Wall,
+    };
+    assert_eq!(report.outcome, Outcome::LimitExceeded(expected));
+}
+
+#[tokio::test]
 async fn a_flood_keeps_head_and_tail_and_counts_the_rest() {
     let bench = bench().await;
     let limits = LimitOverrides {

@@ -10,4 +10,5 @@ mod ends;
 mod kills;
 mod limits;
 mod nested;
+mod pools;
 mod support;
