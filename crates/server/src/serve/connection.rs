@@ -20,6 +20,7 @@ use tower::ServiceExt;
 
 use super::guarded::{Guarded, Standing};
 use super::head::MOST_HEAD_BYTES;
+use crate::admission::Caller;
 use crate::auth::Peer;
 use crate::config::Timeouts;
 
@@ -72,8 +73,10 @@ pub(crate) async fn drive<S>(
 {
     let guarded = Guarded::new(stream, Arc::clone(&standing), timeouts);
     let for_service = Arc::clone(&standing);
+    let caller = Arc::<Caller>::default();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&caller));
         answer(request, router.clone(), Arc::clone(&for_service))
     });
     let connection = http1::Builder::new()

@@ -5,6 +5,7 @@ mod access;
 mod artifacts;
 mod drain;
 mod executions;
+mod fairness;
 mod framing;
 mod policy;
 mod remote;

@@ -27,6 +27,10 @@ pub(crate) struct Scripted {
     pub(crate) cancelled: AtomicUsize,
     pub(crate) changed: Arc<Notify>,
     pub(crate) sources: Mutex<Vec<String>>,
+    /// Of each request that was started, whether it gives way.
+    pub(crate) gave_way: Mutex<Vec<bool>>,
+    /// Slots beside the two that it has anyway.
+    pub(crate) more_slots: usize,
     pub(crate) sick: bool,
 }
 
@@ -207,6 +211,7 @@ impl PythonExecutor for Handle {
         let (id, (sender, events), (cancel, cancelled)) =
             (ExecutionId::random(), mpsc::channel(4), oneshot::channel());
         self.0.sources.lock().unwrap().push(request.source.clone());
+        self.0.gave_way.lock().unwrap().push(request.gives_way);
         if request.source == "reject" {
             let rejected = report(id, Outcome::Rejected(vec![]), b"");
             return Ok(Execution::ended(id, Event::Finished(Box::new(rejected))));
@@ -252,7 +257,7 @@ impl PythonExecutor for Handle {
         Capabilities {
             python_version: "3.11.7".to_owned(),
             packages: vec![package("numpy"), package("Pillow"), package("attrs")],
-            max_concurrency: 2,
+            max_concurrency: 2 + self.0.more_slots,
             limits: LimitPolicy::default(),
             isolation: Isolation {
                 tier: "full",

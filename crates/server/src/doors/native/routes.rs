@@ -18,6 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::running::Running;
 use super::wire::HealthBody;
 use super::{artifact, capabilities, convert, report, stream};
+use crate::admission::Caller;
 use crate::app::App;
 use crate::auth::Peer;
 use crate::error::Failure;
@@ -47,13 +48,16 @@ pub(crate) fn takes_executions(path: &str) -> bool {
 async fn execute(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
+    Extension(caller): Extension<Arc<Caller>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Failure> {
     let (bytes, budget) = read_body(&app, &headers, body).await?;
-    let request = convert::request(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()))?;
+    let mut request =
+        convert::request(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()))?;
     drop(bytes);
-    let permit = app.admission.admit().await?;
+    let permit = app.admission.admit(&caller).await?;
+    request.gives_way = permit.gives_way();
     let detail = peer == Peer::Owner;
     let started = Running::start(&app, request, permit, budget).await;
     let mut running = started.map_err(|error| Failure::execution(&error, None, detail))?;

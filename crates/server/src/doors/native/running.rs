@@ -37,7 +37,7 @@ pub(crate) struct Running {
     stop: watch::Receiver<bool>,
     body: Option<OwnedSemaphorePermit>,
     ended: bool,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Running {
@@ -67,7 +67,7 @@ impl Running {
             stop: app.stop.clone(),
             body: Some(body),
             ended: false,
-            _permit: permit,
+            permit,
         })
     }
 
@@ -92,6 +92,7 @@ impl Running {
             Event::Output(..) => {}
             Event::Finished(report) => {
                 self.ended = true;
+                self.permit.used(report.usage.cpu);
                 self.metrics.ended(&report.outcome);
             }
             Event::Failed(_) => {
