@@ -9,17 +9,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::http::Endpoint;
+use crate::http::{Connection, Endpoint};
 use crate::say;
-use crate::serve::{self, Mode, Server, Setup};
+use crate::serve::{self, Mode};
 
 const ABUSERS: usize = 64;
-/// A slot for each abuser and some for the caller, so that the queue is not what is measured.
-const SLOTS: &str = "72";
 /// The honest caller's rhythm: 5 Hz.
 const RHYTHM: Duration = Duration::from_millis(200);
 const IDLE_REQUESTS: usize = 100;
-const BUSY_REQUESTS: usize = 300;
+const BUSY_REQUESTS: usize = 200;
 /// How long the abusers rage before the caller comes.
 const HEAD_START: Duration = Duration::from_secs(3);
 /// How long an abuser waits before it tries a server again that did not answer.
@@ -57,34 +55,24 @@ struct Figures {
 }
 
 pub(super) fn run(root: &Path, mode: Mode) -> Result<()> {
-    let setup = Setup::of(mode).with("with a crowd", &["--slots", SLOTS]);
-    let mut server = serve::start_as(root, &setup)?;
+    let mut server = serve::start(root, mode)?;
     server.is_healthy()?;
-    let idle = honest_caller(&server, IDLE_REQUESTS);
+    let mut caller = server.endpoint.connect()?;
+    let idle = honest_caller(&mut caller, IDLE_REQUESTS);
     let (over, ends) = (AtomicBool::new(false), Mutex::new(BTreeMap::new()));
     let busy = std::thread::scope(|scope| {
         for number in 0..ABUSERS {
             let (endpoint, over, ends) = (&server.endpoint, &over, &ends);
-            scope.spawn(move || {
-                while !over.load(Ordering::Relaxed) {
-                    let (end, answered) = abuse(endpoint, ABUSES[number % ABUSES.len()]);
-                    if let Ok(mut ends) = ends.lock() {
-                        *ends.entry(end).or_insert(0_usize) += 1;
-                    }
-                    if !answered {
-                        std::thread::sleep(PATIENCE);
-                    }
-                }
-            });
+            scope.spawn(move || abuser(endpoint, number, over, ends));
         }
         std::thread::sleep(HEAD_START);
-        let busy = honest_caller(&server, BUSY_REQUESTS);
+        let busy = honest_caller(&mut caller, BUSY_REQUESTS);
         over.store(true, Ordering::Relaxed);
         busy
     });
     let slower = busy.p95.as_secs_f64() / idle.p95.as_secs_f64();
     say(&format!(
-        "crowd as {}: {ABUSERS} abusers, {SLOTS} slots",
+        "crowd as {}: {ABUSERS} abusers, default slots",
         mode.name()
     ));
     say(&format!("  alone  {}", told(&idle)));
@@ -129,30 +117,19 @@ fn told(figures: &Figures) -> String {
     )
 }
 
-/// Asks in a steady rhythm, whether or not the last answer has come: a late answer must not spare
-/// the server the next request.
-fn honest_caller(server: &Server, requests: usize) -> Figures {
+/// Asks in a steady rhythm on one connection. A latency counts from the moment a request was due,
+/// so that a late answer makes the next one late, too, instead of sparing the server a request.
+fn honest_caller(caller: &mut Connection, requests: usize) -> Figures {
     let start = Instant::now();
-    let answers: Vec<(Duration, bool)> = std::thread::scope(|scope| {
-        let mut asked = Vec::new();
-        for number in 0..requests {
-            let due = start + RHYTHM * u32::try_from(number).unwrap_or(u32::MAX);
-            std::thread::sleep(due.saturating_duration_since(Instant::now()));
-            asked.push(scope.spawn(|| {
-                let before = Instant::now();
-                let right = ask(&server.endpoint, HONEST, &json!({})).is_ok_and(|answer| {
-                    answer["outcome"]["kind"] == "completed" && answer["stdout"] == RIGHT
-                });
-                (before.elapsed(), right)
-            }));
-        }
-        let worst = (Duration::MAX, false);
-        asked
-            .into_iter()
-            .map(|one| one.join().unwrap_or(worst))
-            .collect()
+    let answers = (0..requests).map(|number| {
+        let due = start + RHYTHM * u32::try_from(number).unwrap_or(u32::MAX);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let right = ask(caller, HONEST, &json!({})).is_ok_and(|answer| {
+            answer["outcome"]["kind"] == "completed" && answer["stdout"] == RIGHT
+        });
+        (due.elapsed(), right)
     });
-    figures(answers)
+    figures(answers.collect())
 }
 
 /// Sums up answers, of which there is at least one.
@@ -169,23 +146,56 @@ fn figures(mut answers: Vec<(Duration, bool)>) -> Figures {
     }
 }
 
-/// Runs one abuse; tells how it ended, and whether the server answered at all.
-fn abuse(endpoint: &Endpoint, (name, source): (&str, &str)) -> (String, bool) {
-    let limits = json!({
-        "wall_ms": 4_000, "memory_bytes": 128 << 20, "processes": 64, "workdir_bytes": 64 << 20,
-    });
-    match ask(endpoint, source, &limits) {
-        Ok(answer) => match answer["error"]["code"].as_str() {
-            Some(code) => (format!("{name}: error {code}"), true),
-            None => (format!("{name}: {}", answer["outcome"]), true),
-        },
-        Err(error) => (format!("{name}: no answer: {error:#}"), false),
+/// Sends its next program as soon as the last one has ended, until all is over. Every second abuser
+/// opens a new connection for each, as if it had never been here before.
+fn abuser(
+    endpoint: &Endpoint,
+    number: usize,
+    over: &AtomicBool,
+    ends: &Mutex<BTreeMap<String, usize>>,
+) {
+    let abuse = ABUSES[number % ABUSES.len()];
+    let is_forgetful = number % 2 == 0;
+    let mut connection = None;
+    while !over.load(Ordering::Relaxed) {
+        if is_forgetful {
+            connection = None;
+        }
+        let end = match run_abuse(endpoint, &mut connection, abuse) {
+            Ok(end) => end,
+            Err(error) => {
+                connection = None;
+                std::thread::sleep(PATIENCE);
+                format!("no answer: {error:#}")
+            }
+        };
+        if let Ok(mut ends) = ends.lock() {
+            *ends.entry(format!("{}: {end}", abuse.0)).or_default() += 1;
+        }
     }
 }
 
-fn ask(endpoint: &Endpoint, source: &str, limits: &Value) -> Result<Value> {
+/// Runs one abuse; tells how it ended.
+fn run_abuse(
+    endpoint: &Endpoint,
+    connection: &mut Option<Connection>,
+    (_, source): (&str, &str),
+) -> Result<String> {
+    let connection = match connection {
+        Some(open) => open,
+        None => connection.insert(endpoint.connect()?),
+    };
+    // Short, so that many of them begin: a program is worst while it is young.
+    let answer = ask(connection, source, &json!({"wall_ms": 4_000}))?;
+    Ok(match answer["error"]["code"].as_str() {
+        Some(code) => format!("error {code}"),
+        None => answer["outcome"].to_string(),
+    })
+}
+
+fn ask(connection: &mut Connection, source: &str, limits: &Value) -> Result<Value> {
     let request = json!({"source": source, "limits": limits});
-    endpoint.post("/v1/executions", &request)?.json()
+    connection.post("/v1/executions", &request)?.json()
 }
 
 #[cfg(test)]
