@@ -155,7 +155,7 @@ fn abuser(
     ends: &Mutex<BTreeMap<String, usize>>,
 ) {
     let abuse = ABUSES[number % ABUSES.len()];
-    let is_forgetful = number % 2 == 0;
+    let is_forgetful = number.is_multiple_of(2);
     let mut connection = None;
     while !over.load(Ordering::Relaxed) {
         if is_forgetful {
