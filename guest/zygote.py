@@ -1,9 +1,10 @@
 """Makes a zygote: imports the preload, then hands the process to native code, which forks it.
 
 Invariants: one thread, no open descriptor but 0-3, nothing secret in memory. Started as
-`python3 -I -B /guest/zygote.py MODULES [plain]`, with the preload separated by commas (it may be
-empty); `plain` leaves the memory where it is. Whatever keeps an invariant from holding ends the
-zygote with one sentence and status 1.
+`python3 -I -B /guest/zygote.py MODULES plain|snapshot [late]`, with the preload separated by commas
+(it may be empty); `plain` leaves the memory where it is. With `late`, and `-S`, nothing of the
+environment runs here: each child imports the preload once it is confined. Whatever keeps an
+invariant from holding ends the zygote with one sentence and status 1.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ FAILED_STATUS = 1
 
 def main(native: object = None) -> None:
     """Prepares the zygote and serves; in each child, runs the program. Never returns."""
-    preload, is_plain = _arguments()
+    preload, is_plain, is_late = _arguments()
     # Before the first import that might register a hook.
     hooks = _import_own("hooks")
     hooks.install()
@@ -33,26 +34,31 @@ def main(native: object = None) -> None:
     if native.hognose_prepare() != 0:
         _refuse("the native library is not usable; see the line above")
     runner.endings.install()
+    bring_in = None
+    if is_late:
+        bring_in = _postpone(runner, preload)
+        preload = []
     try:
         _import(preload)
     except ImportError as error:
         _refuse(f"cannot import the preload: {error}; choose a preload the environment has")
     files = _find(runner, hooks)
+    files = [] if is_late else files
     rehearse = partial(_rehearse, runner, hooks, files, native.hognose_report)
     rehearse()
     namespace = runner.prepare.open_world()
     _take_snapshot(native, rehearse, is_plain)
     # From here on they live on the stack alone, so that no frame below the program names them.
-    held = [native, partial(_get_ready, runner, hooks, files, namespace)]
-    del native, hooks, files, namespace, rehearse
+    held = [native, partial(_get_ready, runner, hooks, files, namespace, bring_in)]
+    del native, hooks, files, namespace, bring_in, rehearse
     runner.runner.main(*_serve(held))
     os._exit(FAILED_STATUS)
 
 
 def _arguments() -> tuple:
-    """The names of the preload, and whether the fork shall be plain."""
+    """The names of the preload, whether the fork shall be plain, and whether children import."""
     preload = [name for name in sys.argv[1:2] and sys.argv[1].split(",") if name]
-    return preload, sys.argv[2:3] == ["plain"]
+    return preload, sys.argv[2:3] == ["plain"], sys.argv[3:4] == ["late"]
 
 
 def _import_own(name: str) -> object:
@@ -79,6 +85,13 @@ def _import(preload: list) -> None:
     warmup = _import_own("warmup")
     warmup.warm(preload)
     warmup.silence_show()
+
+
+def _postpone(runner: object, preload: list) -> object:
+    """Leaves the environment to the children; returns what brings it in."""
+    packages, warmup = _import_own("packages"), _import_own("warmup")
+    packages.name_environment(runner.layout.ENVIRONMENT)
+    return partial(packages.bring_in, preload, warmup)
 
 
 def _find(runner: object, hooks: object) -> list:
@@ -114,13 +127,22 @@ def _rehearse(runner: object, hooks: object, files: list, write_report: object) 
 
 
 def _get_ready(
-    runner: object, hooks: object, files: list, namespace: dict, write_report: object
+    runner: object,
+    hooks: object,
+    files: list,
+    namespace: dict,
+    bring_in: object,
+    write_report: object,
 ) -> dict:
     """Makes a confined child ready for any request; returns the program's namespace."""
     hooks.restore()
     runner.randomness.renew()
+    if bring_in is not None:
+        files = runner.prepare.find_matplotlib_files()
     runner.prepare.link_matplotlib_files(files)
     runner.rehearsal.practise(write_report)
+    if bring_in is not None:
+        bring_in()  # Last: from here on the packages' code may have changed anything.
     return namespace
 
 

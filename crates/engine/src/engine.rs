@@ -12,20 +12,20 @@ use sandbox::sys::{identity, process};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::collect::{self, Collected};
-use crate::environment::Environment;
-use crate::error::ExecutionError;
+use crate::environment::{Environment, RequestedEnvironments};
+use crate::error::{ExecutionError, Fault};
 use crate::evidence::{Evidence, classify};
 use crate::execution::{Event, Execution, ExecutionId, ExecutionReport};
 use crate::isolation::{Isolation, Tier};
 use crate::limits::{LimitPolicy, Limits};
 use crate::metrics::PoolStatus;
 use crate::outcome::Artifact;
-use crate::pool::{Child, Keeper, PoolSettings, Pools};
-use crate::preload;
-use crate::request::{ExecutionRequest, InputFile};
+use crate::pool::{Child, Family, InUse, Keeper, Lease, Pool, PoolSettings, Pools};
+use crate::preload::{self, Preload};
+use crate::request::{EnvironmentChoice, ExecutionRequest, InputFile};
 use crate::sampler::Sampler;
 use crate::slot::Slot;
-use crate::spawner::Spawner;
+use crate::spawner::{Launch, Spawner};
 use crate::start::{self, StartEngineError};
 use crate::store::Store;
 use crate::supervise::{Observed, Remains, supervise};
@@ -47,6 +47,8 @@ pub struct EngineConfig {
     pub state: PathBuf,
     /// The interpreter and packages guests see.
     pub environment: Environment,
+    /// Where environments are that callers asked for; `None` for none.
+    pub requested: Option<RequestedEnvironments>,
     /// Defaults and maxima.
     pub limits: LimitPolicy,
     /// Executions at once; at most [`MOST_SLOTS`].
@@ -75,6 +77,10 @@ struct Inner {
     spawner: Arc<Spawner>,
     sampler: Sampler,
     pools: Arc<Pools>,
+    /// Preloads of requested environments, in the order of their plans.
+    requested: Vec<Preload>,
+    /// How many plans stand before theirs.
+    plans: usize,
     _keeper: Keeper,
     permits: Semaphore,
     sweeps: Semaphore,
@@ -93,7 +99,9 @@ impl Engine {
             children: start::BLOCK_SLOTS - SWEEPS as usize - config.slots,
         };
         let spawner = Arc::new(started.spawner);
-        let pools = Pools::new(Arc::clone(&spawner), started.preloads, settings);
+        let plans = started.preloads.len();
+        let default = family(&config.environment, (0..).zip(started.preloads), [0; 32]);
+        let pools = Pools::new(Arc::clone(&spawner), default, settings);
         Ok(Self {
             inner: Arc::new(Inner {
                 isolation: started.isolation,
@@ -102,6 +110,8 @@ impl Engine {
                 sampler: started.sampler,
                 _keeper: Keeper::start(&pools),
                 pools,
+                requested: started.requested,
+                plans,
                 permits: Semaphore::new(config.slots),
                 sweeps: Semaphore::new(SWEEPS as usize),
                 store: Arc::new(started.store),
@@ -115,6 +125,7 @@ impl Engine {
     /// Errors: what was wrong before the program was handed over. Later failures are events.
     pub async fn execute(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
         let limits = self.admissible(&request)?;
+        let family = self.family(&request.environment)?;
         let id = ExecutionId::random();
         let (events, receiver) = mpsc::channel(EVENT_BUFFER);
         let (cancel, cancelled) = oneshot::channel();
@@ -123,7 +134,7 @@ impl Engine {
         // A task of its own: whoever gives up waiting, the tree is killed and reaped all the same.
         tokio::spawn(async move {
             inner
-                .run(id, request, limits, events, cancelled, started)
+                .run(id, (request, family), limits, events, cancelled, started)
                 .await
         });
         let execution = Execution::new(id, receiver, cancel);
@@ -211,7 +222,37 @@ impl Engine {
 
     /// Warms the zygote of every preload, smallest first; later executions find them ready.
     pub async fn warm(&self) -> Result<(), ExecutionError> {
-        self.inner.pools.warm().await
+        let default = self.inner.pools.default_family();
+        self.inner.pools.warm(&default).await
+    }
+
+    /// Warms the zygotes of a requested environment and keeps them until it is forgotten.
+    pub async fn pin(&self, environment: &Arc<Environment>) -> Result<(), ExecutionError> {
+        let family = self.family(&EnvironmentChoice::Built(Arc::clone(environment)))?;
+        family.pin();
+        self.inner.pools.warm(&family).await
+    }
+
+    /// Ends the zygotes of a requested environment, so that its tree may be removed.
+    ///
+    /// Errors: executions use it.
+    pub async fn forget(&self, digest: &str) -> Result<(), InUse> {
+        self.inner.pools.forget(digest).await
+    }
+
+    fn family(&self, choice: &EnvironmentChoice) -> Result<Lease, ExecutionError> {
+        let environment = match choice {
+            EnvironmentChoice::Default => return Ok(self.inner.pools.default_family()),
+            EnvironmentChoice::Asked { .. } => {
+                return Err(unfit("this executor has only its default environment"));
+            }
+            EnvironmentChoice::Built(environment) => environment,
+        };
+        let plan = self.inner.first_plan(environment)?;
+        let digest = environment.digest_bytes();
+        let digest = digest.ok_or_else(|| unfit("an environment is named by its SHA-256"))?;
+        let make = || self.inner.requested_family(environment, plan, digest);
+        Ok(self.inner.pools.requested(&environment.digest, make))
     }
 
     /// The facts of each pool of waiting children, smallest preload first.
@@ -257,15 +298,70 @@ struct Terms {
     id: ExecutionId,
     limits: Limits,
     start: Duration,
-    preload: usize,
+    preload: String,
+}
+
+fn unfit(reason: &str) -> ExecutionError {
+    ExecutionError::Environment {
+        reason: reason.to_owned(),
+        fault: Fault::Caller,
+    }
+}
+
+/// The pools of an environment, from preloads with the numbers of their plans.
+fn family(
+    environment: &Environment,
+    preloads: impl Iterator<Item = (u32, Preload)>,
+    digest: [u8; 32],
+) -> Family {
+    let pool = |(plan, preload)| {
+        let launch = Launch {
+            plan,
+            environment: digest,
+        };
+        Pool::new(preload, environment, launch)
+    };
+    Family::new(preloads.map(pool).collect())
 }
 
 impl Inner {
+    /// The number of the plan with which a requested environment's interpreter begins.
+    fn first_plan(&self, environment: &Environment) -> Result<usize, ExecutionError> {
+        let known = self.config.requested.iter();
+        let mut known = known.flat_map(|all| &all.interpreters);
+        let place = known.position(|python| *python == environment.interpreter);
+        let version = environment.interpreter.version_text();
+        let missing = || unfit(&format!("this server does not run Python {version}"));
+        Ok(self.plans + place.ok_or_else(missing)? * self.requested.len())
+    }
+
+    fn requested_family(
+        &self,
+        environment: &Environment,
+        first_plan: usize,
+        digest: [u8; 32],
+    ) -> Family {
+        let modules = environment.modules();
+        let has = |module: &str| modules.contains(module);
+        let mut useful = preload::available(self.requested.clone(), has);
+        if let Some(fixed) = &self.config.preload {
+            // Without any module it is the smallest one, which every environment can serve.
+            let fixed = useful.iter().position(|preload| preload.name == *fixed);
+            useful = vec![useful.swap_remove(fixed.unwrap_or(0))];
+        }
+        let number = |preload: Preload| {
+            let all = &mut self.requested.iter();
+            let place = all.position(|one| one.name == preload.name)?;
+            Some((u32::try_from(first_plan + place).ok()?, preload))
+        };
+        family(environment, useful.into_iter().filter_map(number), digest)
+    }
+
     /// The life of one execution, from the queue to the release of its slot.
     async fn run(
         &self,
         id: ExecutionId,
-        request: ExecutionRequest,
+        (request, family): (ExecutionRequest, Lease),
         limits: Limits,
         events: mpsc::Sender<Event>,
         mut cancel: oneshot::Receiver<()>,
@@ -282,8 +378,9 @@ impl Inner {
                 })));
             }
         };
-        let preload = preload::choose(self.pools.preloads(), &request.imports);
-        let lease = self.pools.lease(preload, &limits, request.gives_way);
+        let chosen = preload::choose(family.preloads(), &request.imports);
+        let pool = family.pool(chosen);
+        let lease = self.pools.lease(pool, &limits, request.gives_way);
         let (Child { slot, ready }, running) = match lease.await {
             Ok(leased) => leased,
             Err(error) => return drop(started.send(Err(error))),
@@ -312,7 +409,7 @@ impl Inner {
                     id,
                     limits,
                     start,
-                    preload,
+                    preload: pool.preload.name.clone(),
                 };
                 self.report(terms, observed, &mut remains, &slot).await
             }
@@ -384,7 +481,7 @@ impl Inner {
             limits,
             start,
             tier: self.isolation.tier,
-            preload: self.pools.preload(preload).name.clone(),
+            preload,
         })
     }
 }

@@ -45,7 +45,31 @@ pub struct Environment {
     pub packages: Vec<(String, String)>,
 }
 
+/// Environments that are made while the engine runs, beside the one it was started with.
+///
+/// Their packages were named by callers: nothing of them runs outside a confined child.
+#[derive(Debug, Clone)]
+pub struct RequestedEnvironments {
+    /// The folder in which each is named by its digest.
+    pub folder: PathBuf,
+    /// The interpreters they may be built on.
+    pub interpreters: Vec<Interpreter>,
+}
+
 impl Environment {
+    /// The digest as bytes; `None` when it is no SHA-256.
+    #[must_use]
+    pub fn digest_bytes(&self) -> Option<[u8; 32]> {
+        let mut bytes = [0; 32];
+        if self.digest.len() != 64 || !self.digest.is_ascii() {
+            return None;
+        }
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(self.digest.get(2 * place..2 * place + 2)?, 16).ok()?;
+        }
+        Some(bytes)
+    }
+
     /// Names of the packages and single-file modules in `site-packages`; empty when it is
     /// unreadable.
     #[must_use]

@@ -45,6 +45,14 @@ pub enum ExecutionError {
         /// `workdir_bytes`.
         limit: u64,
     },
+    /// The environment asked for cannot serve.
+    #[error("{reason}")]
+    Environment {
+        /// Which, and why.
+        reason: String,
+        /// Whose fault it is.
+        fault: Fault,
+    },
     /// No sandbox became free in time.
     #[error("no sandbox became free within {waited:?}; try again later")]
     Saturated {
@@ -108,7 +116,7 @@ impl ExecutionError {
                 Fault::Capacity
             }
             Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
-            Self::Remote { fault, .. } => *fault,
+            Self::Environment { fault, .. } | Self::Remote { fault, .. } => *fault,
         }
     }
 
@@ -126,6 +134,7 @@ impl ExecutionError {
             Self::SourceTooLong { .. } => "source_too_long",
             Self::FileName { .. } => "bad_file_name",
             Self::FilesTooLarge { .. } => "files_too_large",
+            Self::Environment { .. } => "bad_environment",
             Self::Saturated { .. } => "saturated",
             Self::Unchecked => "unchecked",
             Self::Confine { .. } => "confine_failed",

@@ -57,6 +57,22 @@ pub(crate) struct Ready {
     pub(crate) nonce: [u8; 32],
 }
 
+impl Ready {
+    /// Ends the child and waits until its whole tree is dead.
+    pub(crate) async fn end(mut self) -> io::Result<()> {
+        self.lifeline.cut();
+        self.child.ended().await?;
+        self.init.ended().await?;
+        self.mounts.gone().await;
+        Ok(())
+    }
+
+    /// Whether child and init still wait.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.child.has_ended() && !self.init.has_ended()
+    }
+}
+
 /// The write end of an init's pipe. Closing it kills the namespace.
 #[derive(Debug)]
 pub(crate) struct Lifeline(Option<OwnedFd>);

@@ -34,7 +34,7 @@ mod witness;
 mod zygote;
 
 pub use engine::{Engine, EngineConfig, MOST_SLOTS};
-pub use environment::{Environment, Interpreter};
+pub use environment::{Environment, Interpreter, RequestedEnvironments};
 pub use error::{ExecutionError, Fault};
 pub use execution::{Event, Execution, ExecutionId, ExecutionReport, Stream};
 pub use isolation::{Isolation, Layer, LayerState, Tier};
@@ -44,6 +44,7 @@ pub use outcome::{
     Artifact, CapturedOutput, Exception, ExitStatus, Finding, Frame, Limit, Outcome,
     SkippedArtifact, Span, Value,
 };
-pub use request::{ExecutionRequest, InputFile, SecurityLevel};
+pub use pool::InUse;
+pub use request::{EnvironmentChoice, ExecutionRequest, InputFile, SecurityLevel};
 pub use sandbox::sys::memory::keep_heaps_small;
 pub use start::{StartEngineError, inspect};

@@ -36,6 +36,8 @@ impl ForkKind {
 /// The facts of one pool now. Counters start with the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolStatus {
+    /// The digest of its environment; the default one's, too.
+    pub environment: String,
     /// The preload's name.
     pub preload: String,
     /// How its children are forked.
@@ -93,8 +95,18 @@ impl Gauge {
         GaugeGuard(self)
     }
 
+    /// One more, until `lower`.
+    pub(crate) fn raise(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// One less.
+    pub(crate) fn lower(&self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+
     pub(crate) fn read(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Acquire)
     }
 }
 

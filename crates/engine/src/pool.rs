@@ -1,14 +1,15 @@
-//! Pools of confined children that wait for a program, one per preload, and where they come from.
+//! Pools of confined children that wait for a program, one per environment and preload, and where
+//! they come from.
 //!
 //! A child is made for the default limits. What a lease may still change (cgroup limits, rlimits)
 //! is changed when it is given away; other limits take a fresh fork of the same zygote. Nothing of
 //! a program is known here: a child that has been given away never comes back, only its slot does.
 
 mod demand;
+mod family;
 mod keeper;
 
 use std::collections::VecDeque;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,15 +17,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use self::demand::Demand;
+use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::lease::{self, Ready};
 use crate::limits::{LimitPolicy, Limits};
 use crate::metrics::{ForkKind, Gauge, GaugeGuard, PoolMetrics, PoolStatus};
 use crate::preload::Preload;
 use crate::slot::Slot;
-use crate::spawner::{Spawner, host};
+use crate::spawner::{Launch, Spawner, host};
 use crate::zygote::Zygote;
 
+use self::family::Families;
+pub use self::family::InUse;
+pub(crate) use self::family::{Family, Lease};
 pub(crate) use self::keeper::Keeper;
 
 /// Forks after which a zygote is replaced: its children share one hash seed.
@@ -58,7 +63,7 @@ pub(crate) struct PoolSettings {
 #[derive(Debug)]
 pub(crate) struct Pools {
     spawner: Arc<Spawner>,
-    pools: Vec<Pool>,
+    families: Families,
     /// Slots without a child.
     free: Mutex<Vec<Slot>>,
     settings: PoolSettings,
@@ -80,9 +85,12 @@ impl Drop for Running<'_> {
     }
 }
 
+/// The children of one environment and preload.
 #[derive(Debug)]
-struct Pool {
-    preload: Preload,
+pub(crate) struct Pool {
+    pub(crate) preload: Preload,
+    launch: Launch,
+    environment: String,
     zygote: tokio::sync::Mutex<Option<Arc<Origin>>>,
     ready: Mutex<VecDeque<Child>>,
     demand: Mutex<Demand>,
@@ -93,6 +101,8 @@ struct Pool {
     making: Gauge,
     /// Not refilled before this moment.
     rests_until: Mutex<Option<Instant>>,
+    /// Whether nothing may wait in it any more.
+    closed: AtomicBool,
     metrics: PoolMetrics,
 }
 
@@ -111,25 +121,10 @@ impl Origin {
 }
 
 impl Pools {
-    pub(crate) fn new(
-        spawner: Arc<Spawner>,
-        preloads: Vec<Preload>,
-        settings: PoolSettings,
-    ) -> Arc<Self> {
-        let pool = |preload| Pool {
-            preload,
-            zygote: tokio::sync::Mutex::default(),
-            ready: Mutex::default(),
-            demand: Mutex::default(),
-            child_bytes: AtomicU64::new(GUESSED_CHILD_BYTES),
-            warmed: AtomicBool::new(false),
-            making: Gauge::default(),
-            rests_until: Mutex::default(),
-            metrics: PoolMetrics::default(),
-        };
+    pub(crate) fn new(spawner: Arc<Spawner>, default: Family, settings: PoolSettings) -> Arc<Self> {
         Arc::new(Self {
             spawner,
-            pools: preloads.into_iter().map(pool).collect(),
+            families: Families::new(default),
             free: Mutex::default(),
             settings,
             wake: Arc::default(),
@@ -137,19 +132,38 @@ impl Pools {
         })
     }
 
-    pub(crate) fn preload(&self, index: usize) -> &Preload {
-        &self.pools[index].preload
+    /// The default environment.
+    pub(crate) fn default_family(&self) -> Lease {
+        self.families.default_family()
     }
 
-    pub(crate) fn preloads(&self) -> impl Iterator<Item = &Preload> + Clone {
-        self.pools.iter().map(|pool| &pool.preload)
+    /// A requested environment; `make` makes its pools at its first use.
+    pub(crate) fn requested(&self, digest: &str, make: impl FnOnce() -> Family) -> Lease {
+        self.families.requested(digest, make)
+    }
+
+    /// Ends the zygotes and children of a requested environment. Errors: executions use it.
+    pub(crate) async fn forget(&self, digest: &str) -> Result<(), InUse> {
+        if let Some(family) = self.families.take(digest)? {
+            self.close_family(&family).await;
+        }
+        Ok(())
+    }
+
+    async fn close_family(&self, family: &Family) {
+        for pool in &family.pools {
+            pool.zygote.lock().await.take();
+            for child in pool.close() {
+                self.discard(child).await;
+            }
+        }
     }
 
     /// A child under these limits: one that waited if there is one, else a fresh one. Who gives way
     /// does not take the last ones.
     pub(crate) async fn lease(
         &self,
-        index: usize,
+        pool: &Pool,
         limits: &Limits,
         gives_way: bool,
     ) -> Result<(Child, Running<'_>), ExecutionError> {
@@ -157,18 +171,17 @@ impl Pools {
             _gauge: self.running.up(),
             wake: &self.wake,
         };
-        self.child(index, limits, gives_way)
+        self.child(pool, limits, gives_way)
             .await
             .map(|child| (child, running))
     }
 
     async fn child(
         &self,
-        index: usize,
+        pool: &Pool,
         limits: &Limits,
         gives_way: bool,
     ) -> Result<Child, ExecutionError> {
-        let pool = &self.pools[index];
         pool.note_lease();
         let kept = if gives_way { LOW_STOCK } else { 0 };
         let waited = if self.fits(limits) && pool.waiting() > kept {
@@ -188,7 +201,7 @@ impl Pools {
             return Ok(child);
         }
         pool.metrics.leases_fresh.add();
-        let mut child = self.make(index, limits).await?;
+        let mut child = self.make(pool, limits).await?;
         if let Err(error) = child.slot.lease(limits) {
             self.discard(child).await;
             return Err(host("write the cgroup limits", &error));
@@ -219,12 +232,12 @@ impl Pools {
 
     /// Forks and confines a child. A zygote that has died since its last use is replaced once:
     /// nothing of a program has started yet.
-    async fn make(&self, index: usize, limits: &Limits) -> Result<Child, ExecutionError> {
+    async fn make(&self, pool: &Pool, limits: &Limits) -> Result<Child, ExecutionError> {
         let mut slot = self.take_slot(limits).await?;
-        let made = match self.fork(index, &mut slot, limits).await {
+        let made = match self.fork(pool, &mut slot, limits).await {
             Err(ExecutionError::Lost { what }) => {
                 tracing::warn!(what, "a child could not be made; trying once more");
-                self.fork(index, &mut slot, limits).await
+                self.fork(pool, &mut slot, limits).await
             }
             other => other,
         };
@@ -233,9 +246,7 @@ impl Pools {
                 slot.begin();
                 let child = Child { slot, ready };
                 if let Some(bytes) = child.slot.memory_bytes() {
-                    self.pools[index]
-                        .child_bytes
-                        .store(bytes, Ordering::Relaxed);
+                    pool.child_bytes.store(bytes, Ordering::Relaxed);
                 }
                 Ok(child)
             }
@@ -248,32 +259,31 @@ impl Pools {
 
     async fn fork(
         &self,
-        index: usize,
+        pool: &Pool,
         slot: &mut Slot,
         limits: &Limits,
     ) -> Result<Ready, ExecutionError> {
-        let origin = self.zygote(index).await?;
+        let origin = self.zygote(pool).await?;
         origin.forks.fetch_add(1, Ordering::Relaxed);
         let most = &self.settings.limits.maxima;
         lease::ready(&self.spawner, &origin.zygote, slot, limits, most).await
     }
 
     /// The zygote of a preload, launched if there is none that works.
-    async fn zygote(&self, index: usize) -> Result<Arc<Origin>, ExecutionError> {
-        let mut place = self.pools[index].zygote.lock().await;
+    async fn zygote(&self, pool: &Pool) -> Result<Arc<Origin>, ExecutionError> {
+        let mut place = pool.zygote.lock().await;
         if let Some(origin) = place.as_ref().filter(|origin| !origin.zygote.is_broken()) {
             return Ok(Arc::clone(origin));
         }
-        let origin = self.launch(index).await?;
+        let origin = self.launch(pool).await?;
         *place = Some(Arc::clone(&origin));
         Ok(origin)
     }
 
-    async fn launch(&self, index: usize) -> Result<Arc<Origin>, ExecutionError> {
-        let plan = u32::try_from(index).unwrap_or(u32::MAX);
-        let zygote = Zygote::launch(&self.spawner, plan).await?;
-        self.pools[index].metrics.zygotes.add();
-        self.pools[index].warmed.store(true, Ordering::Relaxed);
+    async fn launch(&self, pool: &Pool) -> Result<Arc<Origin>, ExecutionError> {
+        let zygote = Zygote::launch(&self.spawner, pool.launch).await?;
+        pool.metrics.zygotes.add();
+        pool.warmed.store(true, Ordering::Relaxed);
         Ok(Arc::new(Origin {
             zygote,
             born: Instant::now(),
@@ -281,10 +291,10 @@ impl Pools {
         }))
     }
 
-    /// Launches the zygote of every preload, smallest first.
-    pub(crate) async fn warm(&self) -> Result<(), ExecutionError> {
-        for index in 0..self.pools.len() {
-            self.zygote(index).await?;
+    /// Launches the zygotes of an environment, smallest preload first.
+    pub(crate) async fn warm(&self, family: &Family) -> Result<(), ExecutionError> {
+        for pool in &family.pools {
+            self.zygote(pool).await?;
             self.wake.notify_one();
         }
         Ok(())
@@ -309,7 +319,8 @@ impl Pools {
             Ok(made) => return Ok(Slot::new(made)),
             Err(error) => error,
         };
-        let fullest = self.pools.iter().max_by_key(|pool| pool.waiting());
+        let pools = self.families.pools();
+        let fullest = pools.iter().max_by_key(|pool| pool.waiting());
         let spare = fullest.and_then(|pool| pool.ready.lock().ok()?.pop_front());
         let Some(child) = spare else {
             return Err(refused);
@@ -363,23 +374,19 @@ impl Pools {
 
     /// Ends every waiting child and every zygote.
     pub(crate) async fn close(&self) {
-        for pool in &self.pools {
+        for pool in self.families.pools() {
             pool.zygote.lock().await.take();
-            let waiting = pool
-                .ready
-                .lock()
-                .map_or_else(|_| VecDeque::new(), |mut ready| std::mem::take(&mut *ready));
-            drop(waiting);
+            drop(pool.close());
         }
     }
 
     /// The facts of each pool.
     pub(crate) fn status(&self) -> Vec<PoolStatus> {
-        let shares = self.shares();
-        let status = |(pool, wanted): (&Pool, usize)| {
+        let status = |(pool, wanted): (Arc<Pool>, usize)| {
             let origin = pool.zygote.try_lock().ok().and_then(|place| place.clone());
             let metrics = &pool.metrics;
             PoolStatus {
+                environment: pool.environment.clone(),
                 preload: pool.preload.name.clone(),
                 fork: origin.map_or(ForkKind::None, |origin| origin.zygote.fork_kind()),
                 ready: pool.waiting(),
@@ -392,21 +399,48 @@ impl Pools {
                 lost: metrics.lost.read(),
             }
         };
-        self.pools.iter().zip(shares).map(status).collect()
+        self.shares().into_iter().map(status).collect()
     }
 
     /// How many children should wait in each pool, within the budget.
-    fn shares(&self) -> Vec<usize> {
-        let pools: Vec<(usize, u64)> = self
-            .pools
+    fn shares(&self) -> Vec<(Arc<Pool>, usize)> {
+        let pools = self.families.pools();
+        let wishes: Vec<(usize, u64)> = pools
             .iter()
             .map(|pool| (pool.wish(), pool.child_bytes.load(Ordering::Relaxed)))
             .collect();
-        demand::shares(&pools, self.settings.children, self.settings.bytes)
+        let shares = demand::shares(&wishes, self.settings.children, self.settings.bytes);
+        pools.into_iter().zip(shares).collect()
     }
 }
 
 impl Pool {
+    pub(crate) fn new(preload: Preload, environment: &Environment, launch: Launch) -> Self {
+        Self {
+            preload,
+            launch,
+            environment: environment.digest.clone(),
+            zygote: tokio::sync::Mutex::default(),
+            ready: Mutex::default(),
+            demand: Mutex::default(),
+            child_bytes: AtomicU64::new(GUESSED_CHILD_BYTES),
+            warmed: AtomicBool::new(false),
+            making: Gauge::default(),
+            rests_until: Mutex::default(),
+            closed: AtomicBool::new(false),
+            metrics: PoolMetrics::default(),
+        }
+    }
+
+    /// Lets nothing wait here any more; returns what did.
+    fn close(&self) -> VecDeque<Child> {
+        let Ok(mut ready) = self.ready.lock() else {
+            return VecDeque::new();
+        };
+        self.closed.store(true, Ordering::Relaxed);
+        std::mem::take(&mut *ready)
+    }
+
     fn waiting(&self) -> usize {
         self.ready.lock().map_or(0, |ready| ready.len())
     }
@@ -450,20 +484,4 @@ async fn retire(spawner: &Spawner, slot: Slot) {
         index,
         "a slot could not be removed; its cgroup still has processes"
     );
-}
-
-impl Ready {
-    /// Ends the child and waits until its whole tree is dead.
-    async fn end(mut self) -> io::Result<()> {
-        self.lifeline.cut();
-        self.child.ended().await?;
-        self.init.ended().await?;
-        self.mounts.gone().await;
-        Ok(())
-    }
-
-    /// Whether child and init still wait.
-    fn is_alive(&self) -> bool {
-        !self.child.has_ended() && !self.init.has_ended()
-    }
 }

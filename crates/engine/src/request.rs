@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::environment::Environment;
 use crate::limits::LimitOverrides;
 
 /// One source text to run, with everything it may see.
@@ -31,6 +33,8 @@ pub struct ExecutionRequest {
     /// Whether it gives way to all others from its start; else it does once it has used much CPU
     /// time.
     pub gives_way: bool,
+    /// Whose packages it sees.
+    pub environment: EnvironmentChoice,
 }
 
 /// How much the language policy refuses. The kernel is the boundary at every level.
@@ -69,6 +73,23 @@ impl FromStr for SecurityLevel {
             format!("`{text}` is no policy level; use `permissive`, `standard` or `strict`")
         })
     }
+}
+
+/// Whose packages an execution sees.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum EnvironmentChoice {
+    /// The environment the engine was started with.
+    #[default]
+    Default,
+    /// What a caller wrote. `stepflow-python` makes it a `Built` one; the engine refuses it.
+    Asked {
+        /// The id of an environment, or the beginning of its digest.
+        name: Option<String>,
+        /// Requirements that have to be there, too. Source: PEP 508.
+        packages: Vec<String>,
+    },
+    /// One that is in the folder of requested environments.
+    Built(Arc<Environment>),
 }
 
 /// A file the guest finds in `/code/input`.

@@ -10,8 +10,7 @@ use std::path::Path;
 use sandbox::host::mounts::MountPolicy;
 use sandbox::plan::{CONFINE_PLAN_PATH, ConfinePlan, LaunchPlan, MountStep};
 
-use crate::engine::EngineConfig;
-use crate::environment::Environment;
+use crate::environment::Interpreter;
 use crate::kit::Kit;
 use crate::preload::Preload;
 
@@ -31,23 +30,41 @@ const FOLDERS: [&str; 8] = [
     "/dev/shm",
 ];
 
+/// Whose packages a zygote shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Packages<'a> {
+    /// Those of this tree, which the zygote itself imports: the operator vouches for them.
+    Vouched(&'a Path),
+    /// Those of the environment that the launch names; only confined children import them.
+    Requested,
+}
+
+/// What all zygotes of an engine have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Common<'a> {
+    pub(crate) policy: &'a MountPolicy,
+    pub(crate) kit: &'a Kit,
+    pub(crate) confine: &'a ConfinePlan,
+    /// Whether they fork without a snapshot.
+    pub(crate) plain: bool,
+}
+
 /// The plan of one zygote.
 ///
 /// Errors: `NotFound` names a required host path that is missing.
 pub(crate) fn plan(
-    policy: &MountPolicy,
-    config: &EngineConfig,
-    kit: &Kit,
+    common: &Common<'_>,
+    interpreter: &Interpreter,
+    packages: Packages<'_>,
     preload: &Preload,
-    confine: &ConfinePlan,
 ) -> io::Result<LaunchPlan> {
-    let environment = &config.environment;
+    let Common { kit, confine, .. } = common;
     let mut root = Root::default();
     for folder in FOLDERS {
         root.folder(folder);
     }
-    root.host_trees(policy)?;
-    root.interpreter(environment);
+    root.host_trees(common.policy)?;
+    root.interpreter(interpreter);
     for (name, source) in kit.guest_files() {
         root.push(MountStep::Copy {
             source: text(&source),
@@ -61,9 +78,13 @@ pub(crate) fn plan(
         content: confine.encode(),
         mode: 0o400,
     });
-    root.push(MountStep::Overlay {
-        source: text(&environment.root),
-        path: "/environment".into(),
+    let path = "/environment".into();
+    root.push(match packages {
+        Packages::Vouched(tree) => MountStep::Overlay {
+            source: text(tree),
+            path,
+        },
+        Packages::Requested => MountStep::Environment { path },
     });
     // The zygote's own; every child covers them with its workdir.
     root.push(MountStep::Tmpfs {
@@ -81,21 +102,33 @@ pub(crate) fn plan(
         privilege: confine.privilege,
         staging: text(&kit.staging()),
         steps: root.steps,
-        arguments: [
-            "/environment/bin/python3",
-            "-I",
-            "-B",
-            "/guest/zygote.py",
-            &preload.modules.join(","),
-            if config.plain { "plain" } else { "snapshot" },
-        ]
-        .map(str::to_owned)
-        .to_vec(),
-        environment: variables(environment),
+        arguments: arguments(common, interpreter, packages, preload),
+        environment: variables(interpreter),
     })
 }
 
-fn variables(environment: &Environment) -> Vec<String> {
+/// Of requested packages no byte is run: neither the program nor `site` comes from their tree.
+fn arguments(
+    common: &Common<'_>,
+    interpreter: &Interpreter,
+    packages: Packages<'_>,
+    preload: &Preload,
+) -> Vec<String> {
+    let own = format!("/python/bin/{}", interpreter.name());
+    let start: &[&str] = match packages {
+        Packages::Vouched(_) => &["/environment/bin/python3", "-I", "-B"],
+        Packages::Requested => &[&own, "-I", "-B", "-S"],
+    };
+    let fork = if common.plain { "plain" } else { "snapshot" };
+    let modules = preload.modules.join(",");
+    let mut arguments = [start, &["/guest/zygote.py", &modules, fork]].concat();
+    if matches!(packages, Packages::Requested) {
+        arguments.push("late");
+    }
+    arguments.into_iter().map(str::to_owned).collect()
+}
+
+fn variables(interpreter: &Interpreter) -> Vec<String> {
     let mut variables = vec![
         "PATH=/environment/bin:/usr/bin:/bin".to_owned(),
         "HOME=/code".to_owned(),
@@ -104,7 +137,7 @@ fn variables(environment: &Environment) -> Vec<String> {
         // Every symbol is looked up now, once, and not in each child at its first use.
         "LD_BIND_NOW=1".to_owned(),
     ];
-    if !environment.interpreter.libraries.is_empty() {
+    if !interpreter.libraries.is_empty() {
         variables.push(format!("LD_LIBRARY_PATH={LIBRARIES}"));
     }
     variables
@@ -182,8 +215,7 @@ impl Root {
     }
 
     /// `/python`: the program, its standard library and the shared objects it brings along.
-    fn interpreter(&mut self, environment: &Environment) {
-        let python = &environment.interpreter;
+    fn interpreter(&mut self, python: &Interpreter) {
         let name = python.name();
         let program = format!("/python/bin/{name}");
         self.push(file_step(&python.executable, program));
@@ -234,7 +266,7 @@ fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(above, _)| above)
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -249,17 +281,12 @@ mod tests {
         let policy = MountPolicy::embedded().unwrap();
         let mut root = Root::default();
         root.host_trees(&policy).unwrap();
-        root.interpreter(&Environment {
-            digest: "d".into(),
-            root: "/home/somebody/env".into(),
-            interpreter: crate::Interpreter {
-                version: (3, 11, 7),
-                executable: PathBuf::from("/home/somebody/bin/python3.11"),
-                prefix: PathBuf::from("/home/somebody"),
-                stdlib: PathBuf::from("/home/somebody/lib/python3.11"),
-                libraries: vec![PathBuf::from("/home/somebody/lib/libpython3.11.so.1.0")],
-            },
-            packages: vec![],
+        root.interpreter(&Interpreter {
+            version: (3, 11, 7),
+            executable: PathBuf::from("/home/somebody/bin/python3.11"),
+            prefix: PathBuf::from("/home/somebody"),
+            stdlib: PathBuf::from("/home/somebody/lib/python3.11"),
+            libraries: vec![PathBuf::from("/home/somebody/lib/libpython3.11.so.1.0")],
         });
         let mut seen = BTreeSet::from([String::new()]);
         for step in &root.steps {

@@ -23,6 +23,15 @@ pub(crate) struct Spawner {
     silent: AtomicBool,
 }
 
+/// Which zygote to launch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Launch {
+    /// Index into the spawner's plan.
+    pub(crate) plan: u32,
+    /// Digest of the environment, where the plan leaves it open; else zeroes.
+    pub(crate) environment: [u8; 32],
+}
+
 /// A slot as the spawner made it.
 #[derive(Debug)]
 pub(crate) struct NewSlot {
@@ -103,16 +112,17 @@ impl Spawner {
         })
     }
 
-    /// Launches the zygote of plan `index`.
+    /// Launches a zygote.
     pub(crate) async fn launch(
         &self,
-        index: u32,
+        launch: Launch,
         control: BorrowedFd<'_>,
         errors: BorrowedFd<'_>,
     ) -> Result<Watched, ExecutionError> {
         let request = SpawnerRequest {
             call: spawner_call::LAUNCH,
-            argument: index,
+            argument: launch.plan,
+            environment: launch.environment,
             ..SpawnerRequest::zeroed()
         };
         let (_, mut received) = self.call(request, &[control, errors]).await?;
@@ -165,8 +175,8 @@ impl Spawner {
             call: spawner_call::COLLECT,
             argument: uid,
             files,
-            reserved: 0,
             file_bytes,
+            ..SpawnerRequest::zeroed()
         };
         let (_, mut received) = self.call(request, &[folder, stream]).await?;
         watched(&mut received)

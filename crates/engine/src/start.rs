@@ -18,7 +18,7 @@ use crate::error::ExecutionError;
 use crate::isolation::{self, Isolation, Tier};
 use crate::kit::Kit;
 use crate::preload::{self, Preload};
-use crate::root;
+use crate::root::{self, Packages};
 use crate::sampler::Sampler;
 use crate::spawner::Spawner;
 use crate::store::Store;
@@ -83,7 +83,10 @@ pub(crate) struct Started {
     pub(crate) block: Block,
     pub(crate) spawner: Spawner,
     pub(crate) sampler: Sampler,
+    /// Those of the default environment; their plans come first.
     pub(crate) preloads: Vec<Preload>,
+    /// Those of every requested environment; their plans follow, interpreter by interpreter.
+    pub(crate) requested: Vec<Preload>,
     pub(crate) store: Store,
 }
 
@@ -113,11 +116,12 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let embedded =
         preload::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
     let modules = config.environment.modules();
-    let mut preloads = preload::available(embedded, |module| modules.contains(module));
+    let mut preloads = preload::available(embedded.clone(), |module| modules.contains(module));
     if let Some(name) = config.preload.as_deref() {
         let chosen = position_of(&preloads, name)?;
         preloads = vec![preloads.swap_remove(chosen)];
     }
+    let requested = embedded;
     let plan = spawner_plan(
         config,
         &found,
@@ -125,7 +129,7 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
         parents.clone(),
         &block,
         &kit,
-        &preloads,
+        (&preloads, &requested),
     )?;
     let spawner = Spawner::start(kit.spawner(), plan, block.as_fd())
         .await
@@ -144,6 +148,7 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
         spawner,
         sampler,
         preloads,
+        requested,
         store,
     })
 }
@@ -182,16 +187,32 @@ fn spawner_plan(
     parents: CgroupParents,
     block: &Block,
     kit: &Kit,
-    preloads: &[Preload],
+    (preloads, requested): (&[Preload], &[Preload]),
 ) -> Result<SpawnerPlan, StartEngineError> {
     let confine = confine_plan(found, tier)?;
     let mounts =
         MountPolicy::embedded().map_err(|error| StartEngineError::Policy(error.to_string()))?;
-    let launches = preloads
+    let common = root::Common {
+        policy: &mounts,
+        kit,
+        confine: &confine,
+        plain: config.plain,
+    };
+    let default = &config.environment;
+    let vouched = Packages::Vouched(&default.root);
+    let vouched = preloads
         .iter()
-        .map(|preload| root::plan(&mounts, config, kit, preload, &confine))
+        .map(|preload| root::plan(&common, &default.interpreter, vouched, preload));
+    let interpreters = config.requested.iter().flat_map(|all| &all.interpreters);
+    let late = interpreters.flat_map(|python| {
+        let plan = |preload| root::plan(&common, python, Packages::Requested, preload);
+        requested.iter().map(plan)
+    });
+    let launches = vouched
+        .chain(late)
         .collect::<io::Result<_>>()
         .map_err(at("plan the guest's root"))?;
+    let environments = config.requested.as_ref().map(|all| &all.folder);
     Ok(SpawnerPlan {
         privilege: confine.privilege,
         first_uid: block.first_uid,
@@ -202,6 +223,7 @@ fn spawner_plan(
         } else {
             CgroupParents::None
         },
+        environments: environments.map_or_else(String::new, |folder| root::text(folder)),
         launches,
     })
 }

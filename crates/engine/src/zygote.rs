@@ -15,7 +15,7 @@ use crate::channel::Channel;
 use crate::error::ExecutionError;
 use crate::metrics::ForkKind;
 use crate::process::Watched;
-use crate::spawner::{Spawner, host};
+use crate::spawner::{Launch, Spawner, host};
 
 /// How long a zygote may take to import its preload.
 const WARM_TIMEOUT: Duration = Duration::from_secs(120);
@@ -33,13 +33,16 @@ pub(crate) struct Zygote {
 }
 
 impl Zygote {
-    /// Launches the zygote of plan `index` and waits until it is warm.
-    pub(crate) async fn launch(spawner: &Arc<Spawner>, index: u32) -> Result<Self, ExecutionError> {
+    /// Launches a zygote and waits until it is warm.
+    pub(crate) async fn launch(
+        spawner: &Arc<Spawner>,
+        launch: Launch,
+    ) -> Result<Self, ExecutionError> {
         let (control, theirs) =
             socket::pair().map_err(|error| host("make a socket pair", &error))?;
         let (errors, errors_end) = fd::pipe().map_err(|error| host("make a pipe", &error))?;
         let process = spawner
-            .launch(index, theirs.as_fd(), errors_end.as_fd())
+            .launch(launch, theirs.as_fd(), errors_end.as_fd())
             .await?;
         drop((theirs, errors_end));
         let said = follow_errors(errors)?;

@@ -224,7 +224,8 @@ fn as_text(diagnosis: &Diagnosis) -> String {
 
 fn pool_text(pool: &PoolStatus) -> String {
     format!(
-        "  {:<9} fork {}, {} of {} ready, {} KiB each; leases {} ready, {} fresh; {} refills, {} zygotes, {} lost",
+        "  {} {:<9} fork {}, {} of {} ready, {} KiB each; leases {} ready, {} fresh; {} refills, {} zygotes, {} lost",
+        pool.environment.get(..12).unwrap_or(&pool.environment),
         pool.preload,
         pool.fork.name(),
         pool.ready,
@@ -240,6 +241,7 @@ fn pool_text(pool: &PoolStatus) -> String {
 
 fn pool_json(pool: &PoolStatus) -> Value {
     json!({
+        "environment": pool.environment,
         "preload": pool.preload,
         "fork": pool.fork.name(),
         "ready": pool.ready,

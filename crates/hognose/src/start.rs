@@ -48,6 +48,7 @@ pub(crate) async fn engine(
     let config = EngineConfig {
         state: common.state_dir.clone(),
         environment,
+        requested: None,
         limits,
         slots: size.slots,
         pool_bytes: size.pool_bytes,

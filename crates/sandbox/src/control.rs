@@ -67,6 +67,8 @@ pub struct SpawnerRequest {
     pub reserved: u32,
     /// `COLLECT`: most bytes of one file.
     pub file_bytes: u64,
+    /// `LAUNCH`: SHA-256 of the environment, where the plan leaves it open.
+    pub environment: [u8; 32],
 }
 
 /// Values of [`SpawnerRequest::call`].
@@ -341,7 +343,7 @@ mod tests {
 
     #[test]
     fn messages_have_no_padding() {
-        assert_eq!(size_of::<SpawnerRequest>(), 4 * 4 + 8);
+        assert_eq!(size_of::<SpawnerRequest>(), 4 * 4 + 8 + 32);
         assert_eq!(size_of::<SpawnerReply>(), 6 * 4);
         assert_eq!(size_of::<ForkRequest>(), 2 * 4 + 3 * 8 + 32 + 2 * 4);
         assert_eq!(size_of::<ForkReply>(), 5 * 4);

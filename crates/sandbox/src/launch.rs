@@ -21,11 +21,34 @@ const KEPT_CAPABILITIES: u64 = {
     1 << CHOWN | 1 << SETGID | 1 << SETUID | 1 << SETPCAP | 1 << SYS_ADMIN
 };
 
+/// The environment of a launch whose plan leaves it open.
+#[derive(Debug, Clone, Copy)]
+pub struct Chosen<'a> {
+    /// The folder of environments.
+    pub folder: &'a str,
+    /// The name in it, whose hexadecimal digits are a path that can climb nowhere.
+    pub digest: &'a [u8; 32],
+}
+
+impl Chosen<'_> {
+    /// Opens it. Neither it nor the folder may be a link: only what stands there is shown.
+    fn open(self) -> io::Result<OwnedFd> {
+        let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let folder = fd::open_at(None, &c_string(self.folder)?, flags, 0)?;
+        let digits: String = self.digest.iter().map(|b| format!("{b:02x}")).collect();
+        let resolve = libc::RESOLVE_BENEATH
+            | libc::RESOLVE_NO_SYMLINKS
+            | libc::RESOLVE_NO_MAGICLINKS
+            | libc::RESOLVE_NO_XDEV;
+        fd::open_beneath(folder.as_fd(), &c_string(&digits)?, flags, resolve)
+    }
+}
+
 /// Builds the root and executes the zygote; never returns.
 ///
 /// `control` becomes descriptor 3. Failures are one line on `errors`, then exit status 71.
-pub fn run(plan: &LaunchPlan, control: OwnedFd, errors: OwnedFd) -> ! {
-    let Err(failed) = become_zygote(plan, control, &errors);
+pub fn run(plan: &LaunchPlan, chosen: &Chosen<'_>, control: OwnedFd, errors: OwnedFd) -> ! {
+    let Err(failed) = become_zygote(plan, chosen, control, &errors);
     let _ = fd::write_all(errors.as_fd(), format!("hognose: {failed}\n").as_bytes());
     process::exit(71)
 }
@@ -51,6 +74,7 @@ fn step<T>(what: impl Into<String>, result: io::Result<T>) -> Result<T, LaunchEr
 
 fn become_zygote(
     plan: &LaunchPlan,
+    chosen: &Chosen<'_>,
     control: OwnedFd,
     errors: &OwnedFd,
 ) -> Result<std::convert::Infallible, LaunchError> {
@@ -70,7 +94,7 @@ fn become_zygote(
     for mount_step in &plan.steps {
         step(
             format!("prepare `{}` in the root", mount_step.path()),
-            build(mount_step, &plan.staging),
+            build(mount_step, &plan.staging, chosen),
         )?;
     }
     step("enter the root", enter_root(&staging))?;
@@ -139,7 +163,7 @@ fn arrange(control: OwnedFd, errors: &OwnedFd) -> io::Result<(OwnedFd, OwnedFd)>
     Ok((high_control, high_errors))
 }
 
-fn build(step: &MountStep, root: &str) -> io::Result<()> {
+fn build(step: &MountStep, root: &str, chosen: &Chosen<'_>) -> io::Result<()> {
     let place = format!("{root}{}", step.path());
     let target = c_string(&place)?;
     match step {
@@ -161,7 +185,11 @@ fn build(step: &MountStep, root: &str) -> io::Result<()> {
         }
         MountStep::Overlay { source, .. } => {
             mount::make_directory(&target, 0o755)?;
-            overlay(source, root, &target)
+            overlay(&open_layer(source)?, root, &target)
+        }
+        MountStep::Environment { .. } => {
+            mount::make_directory(&target, 0o755)?;
+            overlay(&chosen.open()?, root, &target)
         }
         MountStep::Device { source, .. } => {
             write_file(&place, b"", 0o666)?;
@@ -228,16 +256,18 @@ fn bind(source: &str, target: &std::ffi::CStr, flags: u64) -> io::Result<()> {
 /// are given by descriptor. Where overlays are refused it is bound instead.
 ///
 /// The second, empty layer is there because an overlay without an upper one needs two.
-fn overlay(source: &str, root: &str, target: &std::ffi::CStr) -> io::Result<()> {
+fn overlay(source: &OwnedFd, root: &str, target: &std::ffi::CStr) -> io::Result<()> {
     let flags = flag::READ_ONLY | flag::NO_SUID | flag::NO_DEVICES;
-    let layer =
-        |path: &str| fd::open_at(None, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, 0);
-    let (full, empty) = (layer(source)?, layer(&format!("{root}/mnt"))?);
+    let empty = open_layer(&format!("{root}/mnt"))?;
     let link = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let options = c_string(&format!("lowerdir={}:{}", link(&full), link(&empty)))?;
+    let options = c_string(&format!("lowerdir={}:{}", link(source), link(&empty)))?;
     let overlay = Some(c"overlay");
     mount::mount(overlay, target, overlay, flags, Some(&options))
-        .or_else(|_| bind(source, target, flags))
+        .or_else(|_| bind(&link(source), target, flags))
+}
+
+fn open_layer(path: &str) -> io::Result<OwnedFd> {
+    fd::open_at(None, &c_string(path)?, libc::O_PATH | libc::O_DIRECTORY, 0)
 }
 
 /// Makes the staging folder the root, detaches the old one and makes the new one read-only.

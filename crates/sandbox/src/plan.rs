@@ -33,6 +33,8 @@ pub enum MountStep {
     Bind { source: String, path: String },
     /// A host directory through a read-only overlay, so that its host path shows nowhere.
     Overlay { source: String, path: String },
+    /// The environment that the launch names, as an overlay. Nothing of it runs in the zygote.
+    Environment { path: String },
     /// A device node of the host.
     Device { source: String, path: String },
     /// A small private tmpfs for the zygote itself.
@@ -100,7 +102,8 @@ pub enum CgroupParents {
     V2 { parent: String },
 }
 
-/// Everything the spawner may ever be asked to do. It accepts indices into this, no new plans.
+/// Everything the spawner may ever be asked to do. It accepts indices into this, no new plans; for
+/// a plan with [`MountStep::Environment`] also the digest that names a folder in `environments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpawnerPlan {
     /// Which.
@@ -113,6 +116,8 @@ pub struct SpawnerPlan {
     pub block: String,
     /// Where cgroups are made.
     pub cgroups: CgroupParents,
+    /// The folder of environments that are made while it serves; empty for none.
+    pub environments: String,
     /// Zygotes that can be launched.
     pub launches: Vec<LaunchPlan>,
 }
@@ -229,6 +234,7 @@ impl SpawnerPlan {
             CgroupParents::V2 { parent } => vec![parent.clone()],
         };
         out.strings(&folders);
+        out.bytes(self.environments.as_bytes());
         out.number(self.launches.len() as u64);
         for launch in &self.launches {
             out.bytes(&launch.encode());
@@ -258,6 +264,7 @@ impl SpawnerPlan {
             },
             _ => return Err(io::ErrorKind::InvalidData.into()),
         };
+        let environments = input.string()?;
         let launches = (0..input.number()?)
             .map(|_| LaunchPlan::decode(&input.bytes()?))
             .collect::<io::Result<_>>()?;
@@ -267,6 +274,7 @@ impl SpawnerPlan {
             slots,
             block,
             cgroups,
+            environments,
             launches,
         })
     }
@@ -339,6 +347,7 @@ impl MountStep {
                 out.number(*bytes);
             }
             Self::Proc { path } => two(out, 8, path, ""),
+            Self::Environment { path } => two(out, 9, path, ""),
         }
     }
 
@@ -381,6 +390,7 @@ impl MountStep {
                 bytes: input.number()?,
             },
             8 => Self::Proc { path },
+            9 => Self::Environment { path },
             _ => return Err(io::ErrorKind::InvalidData.into()),
         })
     }
@@ -395,6 +405,7 @@ impl MountStep {
             | Self::Copy { path, .. }
             | Self::Bind { path, .. }
             | Self::Overlay { path, .. }
+            | Self::Environment { path }
             | Self::Device { path, .. }
             | Self::Tmpfs { path, .. }
             | Self::Proc { path } => path,
@@ -446,6 +457,7 @@ mod tests {
                     source: path("/x"),
                     path: path("/y"),
                 },
+                MountStep::Environment { path: path("/e") },
                 MountStep::Device {
                     source: path("/dev/null"),
                     path: path("/dev/null"),
@@ -478,6 +490,7 @@ mod tests {
             slots: 3,
             block: path("b"),
             cgroups: parents,
+            environments: path("/s/e"),
             launches: vec![plan.clone(), plan],
         };
         assert_eq!(SpawnerPlan::decode(&spawner.encode()).unwrap(), spawner);

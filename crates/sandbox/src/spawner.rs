@@ -2,7 +2,8 @@
 //!
 //! Single-threaded. It takes fixed-size messages from the supervisor and accepts nothing but
 //! indices into the plan it was started with, so a supervisor that is taken over cannot make it
-//! run, mount or own anything new. When the supervisor is gone it removes its cgroups and leaves.
+//! run or own anything new. The one thing a plan may leave open is which folder of one known folder
+//! appears as `/environment`: named by 32 bytes, read-only, and never run before confinement. When the supervisor is gone it removes its cgroups and leaves.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crate::collect::{self, Caps};
 use crate::confine::INSIDE;
 use crate::control::{CgroupFile, Plain, SpawnerReply, SpawnerRequest, spawner_call, step};
+use crate::launch::Chosen;
 use crate::plan::{CgroupParents, Privilege, SpawnerPlan, c_string};
 use crate::sys::process::{ForkOptions, Forked};
 use crate::sys::{self, fd, identity, process, socket};
@@ -95,7 +97,7 @@ fn started(pid: i32, pidfd: OwnedFd) -> (SpawnerReply, Vec<OwnedFd>) {
 impl Spawner {
     fn handle(&mut self, request: &SpawnerRequest, received: &mut socket::Received) -> Answer {
         match request.call {
-            spawner_call::LAUNCH => self.launch(request.argument, received),
+            spawner_call::LAUNCH => self.launch(request, received),
             spawner_call::INIT => self.init(received),
             spawner_call::SLOT => self.slot(),
             spawner_call::COLLECT => self.collect(request, received),
@@ -113,8 +115,8 @@ impl Spawner {
         }
     }
 
-    fn launch(&self, index: u32, received: &mut socket::Received) -> Answer {
-        let Some(plan) = self.plan.launches.get(index as usize) else {
+    fn launch(&self, request: &SpawnerRequest, received: &mut socket::Received) -> Answer {
+        let Some(plan) = self.plan.launches.get(request.argument as usize) else {
             return refuse(step::MESSAGE, libc::EINVAL);
         };
         let control = at(step::MESSAGE, received.take())?;
@@ -125,7 +127,13 @@ impl Spawner {
             ..ForkOptions::default()
         };
         match at(step::FORK, process::fork_with(options))? {
-            Forked::Child => launch::run(plan, control, errors),
+            Forked::Child => {
+                let chosen = Chosen {
+                    folder: &self.plan.environments,
+                    digest: &request.environment,
+                };
+                launch::run(plan, &chosen, control, errors)
+            }
             Forked::Parent { pid, pidfd } => Ok(started(pid, pidfd)),
         }
     }

@@ -122,9 +122,10 @@ fn render_pools(text: &mut String, pools: &[PoolStatus]) {
         let _ = writeln!(text, "# TYPE hognose_pool_{name} {kind}");
         for pool in pools {
             let (preload, fork) = (&pool.preload, pool.fork.name());
+            let environment = pool.environment.get(..12).unwrap_or(&pool.environment);
             let _ = writeln!(
                 text,
-                "hognose_pool_{name}{{preload=\"{preload}\",fork=\"{fork}\"}} {}",
+                "hognose_pool_{name}{{environment=\"{environment}\",preload=\"{preload}\",fork=\"{fork}\"}} {}",
                 fact(pool)
             );
         }
@@ -156,6 +157,7 @@ mod tests {
     #[test]
     fn a_pool_has_a_line_for_each_fact() {
         let pool = PoolStatus {
+            environment: "0123456789abcdef".to_owned(),
             preload: "bare".to_owned(),
             fork: stepflow_python::ForkKind::Snapshot,
             ready: 3,
@@ -168,7 +170,7 @@ mod tests {
             lost: 9,
         };
         let text = Metrics::default().render(&[pool]);
-        let labels = "{preload=\"bare\",fork=\"snapshot\"}";
+        let labels = "{environment=\"0123456789ab\",preload=\"bare\",fork=\"snapshot\"}";
         for line in [
             format!("hognose_pool_ready{labels} 3\n"),
             format!("hognose_pool_lost_total{labels} 9\n"),

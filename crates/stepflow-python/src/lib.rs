@@ -9,8 +9,9 @@ pub mod security;
 pub mod validator;
 
 pub use engine::{
-    Artifact, Event, Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest,
-    Fault, Finding, InputFile, LimitOverrides, LimitPolicy, Limits, Outcome, Usage,
+    Artifact, EnvironmentChoice, Event, Execution, ExecutionError, ExecutionId, ExecutionReport,
+    ExecutionRequest, Fault, Finding, InputFile, LimitOverrides, LimitPolicy, Limits, Outcome,
+    Usage,
 };
 pub use engine::{
     CapturedOutput, Exception, ExitStatus, Frame, Isolation, Layer, LayerState, Limit, LimitError,
@@ -18,7 +19,7 @@ pub use engine::{
 };
 pub use engine::{
     Engine, EngineConfig, Environment, ForkKind, Interpreter, MOST_SLOTS, PoolStatus,
-    StartEngineError, Tier, inspect, keep_heaps_small,
+    RequestedEnvironments, StartEngineError, Tier, inspect, keep_heaps_small,
 };
 pub use environment::{EnvironmentError, Environments};
 pub use errors::PythonError;

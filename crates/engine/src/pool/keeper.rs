@@ -1,5 +1,6 @@
 //! Keeps the pools filled, in the background: refill, shrink, replace worn-out zygotes.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,10 @@ const MAKERS: usize = 2;
 const TICK: Duration = Duration::from_secs(1);
 /// How long a pool rests after a child could not be made for it.
 const REST: Duration = Duration::from_secs(1);
+/// Processor time after which a waiting child is up to something.
+const QUIET_CPU: Duration = Duration::from_millis(500);
+/// Memory that a waiting child may gain on those made before it. Unit: bytes.
+const QUIET_GROWTH: u64 = 32 << 20;
 
 /// The background task; it ends with the pools or with this handle.
 #[derive(Debug)]
@@ -47,25 +52,27 @@ async fn keep(pools: Weak<Pools>) {
         }
         let Some(pools) = pools.upgrade() else { return };
         if is_tick {
+            pools.put_to_sleep().await;
             pools.shrink().await;
             pools.replace_worn_out().await;
         }
         while makers.len() < MAKERS
-            && let Some(index) = pools.neediest()
+            && let Some(pool) = pools.neediest()
         {
-            makers.spawn(refill(Arc::clone(&pools), index));
+            makers.spawn(refill(Arc::clone(&pools), pool));
         }
     }
 }
 
 /// Makes one child for a pool. A failure was logged; the pool rests before the next try.
-async fn refill(pools: Arc<Pools>, index: usize) {
-    let pool = &pools.pools[index];
+async fn refill(pools: Arc<Pools>, pool: Arc<Pool>) {
     let _making = pool.making.up();
-    match pools.make(index, &pools.settings.limits.defaults).await {
+    match pools.make(&pool, &pools.settings.limits.defaults).await {
         Ok(child) => {
             pool.metrics.refills.add();
-            pool.keep(child);
+            if let Some(homeless) = pool.keep(child) {
+                pools.discard(homeless).await;
+            }
         }
         Err(error) => {
             tracing::warn!(preload = %pool.preload.name, %error, "cannot refill a pool");
@@ -79,35 +86,42 @@ impl Pools {
     ///
     /// While executions run, only low stocks are filled up: making a child would take the processor
     /// from a caller who waits.
-    fn neediest(&self) -> Option<usize> {
+    fn neediest(&self) -> Option<Arc<Pool>> {
         let now = Instant::now();
         let running = self.running.read();
-        let lacking = |(index, wanted): (usize, usize)| {
-            let pool = &self.pools[index];
+        let lacking = |(pool, wanted): (Arc<Pool>, usize)| {
             let have = pool.waiting() + pool.making.read();
             let wanted = if running == 0 {
                 wanted
             } else {
                 wanted.min(running.max(LOW_STOCK))
             };
-            (pool.may_refill(now) && have < wanted).then(|| (index, have * 1000 / wanted))
+            (pool.may_refill(now) && have < wanted).then(|| (pool, have * 1000 / wanted))
         };
-        let lacking = self.shares().into_iter().enumerate().filter_map(lacking);
+        let lacking = self.shares().into_iter().filter_map(lacking);
         lacking
             .min_by_key(|(_, filled)| *filled)
             .map(|found| found.0)
     }
 
-    /// Ends children that wait beyond what is wanted, and those that died.
+    /// Ends the zygotes of environments that nobody uses.
+    async fn put_to_sleep(&self) {
+        for family in self.families.take_idle(Instant::now()) {
+            self.close_family(&family).await;
+        }
+    }
+
+    /// Ends children that wait beyond what is wanted, those that died, and those that do not wait in
+    /// peace: packages that callers have chosen have run in them.
     async fn shrink(&self) {
-        for (pool, wanted) in self.pools.iter().zip(self.shares()) {
+        for (pool, wanted) in self.shares() {
             while let Some(child) = pool.surplus(wanted) {
                 self.discard(child).await;
             }
-            for dead in pool.take_dead() {
+            for lost in pool.take_lost() {
                 pool.metrics.lost.add();
-                tracing::warn!(preload = %pool.preload.name, "a waiting child died");
-                self.discard(dead).await;
+                tracing::warn!(preload = %pool.preload.name, "a waiting child died or did not rest");
+                self.discard(lost).await;
             }
         }
     }
@@ -115,12 +129,12 @@ impl Pools {
     /// Launches successors of zygotes that are too old or have forked too often, then ends the
     /// children of the old ones.
     async fn replace_worn_out(&self) {
-        for (index, pool) in self.pools.iter().enumerate() {
+        for pool in self.families.pools() {
             let origin = pool.zygote.try_lock().ok().and_then(|place| place.clone());
             if !origin.is_some_and(|origin| origin.is_worn_out()) {
                 continue;
             }
-            match self.launch(index).await {
+            match self.launch(&pool).await {
                 Ok(successor) => {
                     *pool.zygote.lock().await = Some(successor);
                     while let Some(child) = pool.surplus(0) {
@@ -136,9 +150,14 @@ impl Pools {
 }
 
 impl Pool {
-    fn keep(&self, child: Child) {
-        if let Ok(mut ready) = self.ready.lock() {
-            ready.push_back(child);
+    /// Lets a child wait; hands it back when the pool is closed.
+    fn keep(&self, child: Child) -> Option<Child> {
+        match self.ready.lock() {
+            Ok(mut ready) if !self.closed.load(Ordering::Relaxed) => {
+                ready.push_back(child);
+                None
+            }
+            Ok(_) | Err(_) => Some(child),
         }
     }
 
@@ -152,14 +171,19 @@ impl Pool {
         }
     }
 
-    /// Takes out the children that did not live to be leased.
-    fn take_dead(&self) -> Vec<Child> {
+    /// Takes out the children that did not live to be leased, or did anything but wait.
+    fn take_lost(&self) -> Vec<Child> {
+        let most = self.child_bytes.load(Ordering::Relaxed) + QUIET_GROWTH;
+        let waits = |child: &Child| {
+            child.ready.is_alive()
+                && child.slot.cpu() < QUIET_CPU
+                && child.slot.memory_bytes().is_none_or(|bytes| bytes < most)
+        };
         let Ok(mut ready) = self.ready.lock() else {
             return Vec::new();
         };
-        let (living, dead): (Vec<_>, Vec<_>) =
-            ready.drain(..).partition(|child| child.ready.is_alive());
-        ready.extend(living);
-        dead
+        let (waiting, lost): (Vec<_>, Vec<_>) = ready.drain(..).partition(waits);
+        ready.extend(waiting);
+        lost
     }
 }

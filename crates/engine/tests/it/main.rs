@@ -11,4 +11,5 @@ mod kills;
 mod limits;
 mod nested;
 mod pools;
+mod requested;
 mod support;

@@ -5,37 +5,55 @@ use std::process::Command;
 
 use engine::{
     Engine, EngineConfig, Environment, ExecutionReport, ExecutionRequest, Interpreter, LimitPolicy,
-    Outcome, Tier,
+    Outcome, RequestedEnvironments, Tier,
 };
 use tempfile::TempDir;
 
 /// An engine with its own state folder, which goes with it.
 pub(crate) struct Bench {
     pub(crate) engine: Engine,
+    pub(crate) interpreter: Interpreter,
+    /// Where requested environments lie, if there are any.
+    pub(crate) requested: PathBuf,
     _state: Option<TempDir>,
 }
 
 /// Starts an engine on the host's `python3`.
 pub(crate) async fn bench() -> Bench {
+    start(false).await
+}
+
+/// The same with a folder for requested environments on that interpreter.
+pub(crate) async fn bench_with_requested() -> Bench {
+    start(true).await
+}
+
+async fn start(has_requested: bool) -> Bench {
     let state = tempfile::tempdir().unwrap();
+    let bench = bench_at(state.path(), Tier::Rootless, has_requested).await;
     Bench {
-        engine: engine_in(state.path(), Tier::Rootless).await,
         _state: Some(state),
+        ..bench
     }
 }
 
 /// The same in a folder that is the caller's to remove.
 pub(crate) async fn bench_in(state: &Path, min_tier: Tier) -> Bench {
-    Bench {
-        engine: engine_in(state, min_tier).await,
-        _state: None,
-    }
+    bench_at(state, min_tier, false).await
 }
 
-async fn engine_in(state: &Path, min_tier: Tier) -> Engine {
+async fn bench_at(state: &Path, min_tier: Tier, has_requested: bool) -> Bench {
+    let environment = bare_environment(&state.join("environment"));
+    let interpreter = environment.interpreter.clone();
+    let requested = state.join("requested");
+    std::fs::create_dir_all(&requested).unwrap();
     let config = EngineConfig {
         state: state.to_owned(),
-        environment: bare_environment(&state.join("environment")),
+        environment,
+        requested: has_requested.then(|| RequestedEnvironments {
+            folder: requested.clone(),
+            interpreters: vec![interpreter.clone()],
+        }),
         limits: LimitPolicy::default(),
         slots: 4,
         pool_bytes: 64 << 20,
@@ -43,7 +61,12 @@ async fn engine_in(state: &Path, min_tier: Tier) -> Engine {
         plain: false,
         min_tier,
     };
-    Engine::start(config).await.unwrap()
+    Bench {
+        engine: Engine::start(config).await.unwrap(),
+        interpreter,
+        requested,
+        _state: None,
+    }
 }
 
 impl Bench {

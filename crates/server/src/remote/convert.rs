@@ -10,10 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use stepflow_python::{
-    Artifact, ArtifactContent, Capabilities, CapturedOutput, Exception, ExecutionError,
-    ExecutionId, ExecutionReport, ExecutionRequest, ExitStatus, Fault, Finding, ForkKind, Frame,
-    Isolation, Judgement, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome, Package,
-    PoolStatus, SecurityLevel, SkippedArtifact, Span, Usage, Value,
+    Artifact, ArtifactContent, Capabilities, CapturedOutput, EnvironmentChoice, Exception,
+    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, ExitStatus, Fault, Finding,
+    ForkKind, Frame, Isolation, Judgement, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome,
+    Package, PoolStatus, SecurityLevel, SkippedArtifact, Span, Usage, Value,
 };
 
 use super::client::Answer;
@@ -39,6 +39,11 @@ pub(crate) fn request(request: ExecutionRequest) -> RequestBody {
     };
     let wish = request.limits;
     let number = |number: Option<u64>| number.map(Whole::cut);
+    let (environment, packages) = match request.environment {
+        EnvironmentChoice::Default => (None, Vec::new()),
+        EnvironmentChoice::Asked { name, packages } => (name, packages),
+        EnvironmentChoice::Built(built) => (Some(built.digest.clone()), Vec::new()),
+    };
     RequestBody {
         source: request.source,
         stdin,
@@ -68,6 +73,8 @@ pub(crate) fn request(request: ExecutionRequest) -> RequestBody {
             source_bytes: number(wish.source_bytes),
         }),
         policy: policy(request.policy),
+        environment,
+        packages,
     }
 }
 
@@ -352,6 +359,7 @@ fn word(text: &str) -> &'static str {
 /// The facts of a pool; a kind of fork we do not know is none.
 pub(super) fn pool(body: PoolBody) -> PoolStatus {
     PoolStatus {
+        environment: body.environment,
         preload: body.preload,
         fork: ForkKind::parse(&body.fork).unwrap_or(ForkKind::None),
         ready: body.ready,

@@ -111,6 +111,7 @@ pub(crate) fn finding(level: &str) -> Finding {
 /// The one pool it says it has.
 pub(crate) fn pool() -> PoolStatus {
     PoolStatus {
+        environment: "ab".repeat(32),
         preload: "bare".into(),
         fork: ForkKind::Snapshot,
         ready: 1,

@@ -33,6 +33,7 @@ pub(crate) async fn bench_with(packages: &[&str]) -> Bench {
     let config = EngineConfig {
         state: state.path().to_owned(),
         environment,
+        requested: None,
         limits: LimitPolicy::default(),
         slots: 4,
         pool_bytes: 64 << 20,

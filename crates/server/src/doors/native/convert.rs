@@ -7,12 +7,16 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use stepflow_python::{ExecutionRequest, InputFile, LimitOverrides, SecurityLevel};
+use stepflow_python::{
+    EnvironmentChoice, ExecutionRequest, InputFile, LimitOverrides, SecurityLevel,
+};
 
 use super::wire::{Object, RequestBody, ValidateBody, Whole, WishBody};
 
 /// Most input files of one request.
 pub(crate) const MOST_FILES: usize = 256;
+/// Most requirements of one request.
+pub(crate) const MOST_PACKAGES: usize = 256;
 const MOST_ARGS: usize = 1024;
 const MOST_ARG_BYTES: usize = 128 * 1024;
 
@@ -121,7 +125,22 @@ fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
         files,
         limits: wish(body.limits.0),
         policy: level(body.policy.as_deref())?,
+        environment: choice(body.environment, body.packages)?,
         ..Default::default()
+    })
+}
+
+fn choice(name: Option<String>, packages: Vec<String>) -> Result<EnvironmentChoice, BadField> {
+    if packages.len() > MOST_PACKAGES {
+        let problem = format!(
+            "{} packages, but the most is {MOST_PACKAGES}",
+            packages.len()
+        );
+        return Err(bad("packages", problem));
+    }
+    Ok(match (name, packages) {
+        (None, packages) if packages.is_empty() => EnvironmentChoice::Default,
+        (name, packages) => EnvironmentChoice::Asked { name, packages },
     })
 }
 

@@ -217,6 +217,7 @@ fn fractional_ms(duration: Duration) -> f64 {
 /// The facts of a pool as they travel.
 pub(crate) fn pool(pool: PoolStatus) -> PoolBody {
     PoolBody {
+        environment: pool.environment,
         preload: pool.preload,
         fork: pool.fork.name().to_owned(),
         ready: pool.ready,

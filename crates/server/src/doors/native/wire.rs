@@ -27,6 +27,10 @@ pub(crate) struct RequestBody {
     pub(crate) limits: Object<WishBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) environment: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) packages: Vec<String>,
 }
 
 /// `POST /v1/validate`.
@@ -320,6 +324,7 @@ pub(crate) struct HealthBody {
 /// One of `GET /v1/pools`: the facts of a pool, under their names in `PoolStatus`.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PoolBody {
+    pub(crate) environment: String,
     pub(crate) preload: String,
     pub(crate) fork: String,
     pub(crate) ready: usize,
