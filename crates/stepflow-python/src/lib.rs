@@ -8,6 +8,7 @@ pub mod parser;
 pub mod security;
 pub mod validator;
 
+pub use dependencies::{Dependency, DependencyError, DependencySource};
 pub use engine::{
     Artifact, EnvironmentChoice, Event, Execution, ExecutionError, ExecutionId, ExecutionReport,
     ExecutionRequest, Fault, Finding, InputFile, LimitOverrides, LimitPolicy, Limits, Outcome,

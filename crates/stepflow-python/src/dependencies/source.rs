@@ -1,35 +1,11 @@
-//! What a source needs beside the standard library.
+//! What a source asks for, by its own block or by its imports.
 
 use std::collections::BTreeSet;
 
 use ruff_python_stdlib::sys::is_known_standard_library;
-use serde::{Deserialize, Serialize};
 
+use super::Dependency;
 use crate::parser::{Import, ScriptMetadata};
-
-/// A distribution that is needed. Source: seed 003, "Dependency".
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dependency {
-    /// Its name, as far as it is known.
-    pub name: String,
-    /// A version, if one is asked for.
-    pub version: Option<String>,
-    /// Where it comes from.
-    pub source: DependencySource,
-    /// Requirements as PEP 508 writes them.
-    pub requirements: Vec<String>,
-}
-
-/// Where a distribution comes from. Source: seed 003, "DependencySource".
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the seed's variants are proper names")]
-pub enum DependencySource {
-    #[default]
-    PyPI,
-    Conda,
-    Git,
-    Local,
-}
 
 /// What a script's own block asks for, else its imports that are in no standard library.
 pub(crate) fn of_source(
