@@ -125,7 +125,7 @@ impl Engine {
     /// Errors: what was wrong before the program was handed over. Later failures are events.
     pub async fn execute(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
         let limits = self.admissible(&request)?;
-        let family = self.family(&request.environment)?;
+        let lease = self.lease_of(&request.environment)?;
         let id = ExecutionId::random();
         let (events, receiver) = mpsc::channel(EVENT_BUFFER);
         let (cancel, cancelled) = oneshot::channel();
@@ -134,7 +134,7 @@ impl Engine {
         // A task of its own: whoever gives up waiting, the tree is killed and reaped all the same.
         tokio::spawn(async move {
             inner
-                .run(id, (request, family), limits, events, cancelled, started)
+                .run(id, (request, lease), limits, events, cancelled, started)
                 .await
         });
         let execution = Execution::new(id, receiver, cancel);
@@ -223,14 +223,25 @@ impl Engine {
     /// Warms the zygote of every preload, smallest first; later executions find them ready.
     pub async fn warm(&self) -> Result<(), ExecutionError> {
         let default = self.inner.pools.default_family();
-        self.inner.pools.warm(&default).await
+        self.inner.pools.warm(default.family()).await
     }
 
     /// Warms the zygotes of a requested environment and keeps them until it is forgotten.
     pub async fn pin(&self, environment: &Arc<Environment>) -> Result<(), ExecutionError> {
-        let family = self.family(&EnvironmentChoice::Built(Arc::clone(environment)))?;
-        family.pin();
-        self.inner.pools.warm(&family).await
+        let lease = self.hold(environment)?;
+        lease.family().pin();
+        self.inner.pools.warm(lease.family()).await
+    }
+
+    /// Keeps a requested environment from being forgotten for as long as the lease lives.
+    pub fn hold(&self, environment: &Arc<Environment>) -> Result<Lease, ExecutionError> {
+        self.lease_of(&EnvironmentChoice::Built(Arc::clone(environment)))
+    }
+
+    /// The uid that this process takes when it gives up root; `None` when it has nothing to give up.
+    #[must_use]
+    pub fn serving_uid(&self) -> Option<u32> {
+        (identity::effective_uid() == 0).then(|| self.inner.block.server_uid())
     }
 
     /// Ends the zygotes of a requested environment, so that its tree may be removed.
@@ -240,7 +251,7 @@ impl Engine {
         self.inner.pools.forget(digest).await
     }
 
-    fn family(&self, choice: &EnvironmentChoice) -> Result<Lease, ExecutionError> {
+    fn lease_of(&self, choice: &EnvironmentChoice) -> Result<Lease, ExecutionError> {
         let environment = match choice {
             EnvironmentChoice::Default => return Ok(self.inner.pools.default_family()),
             EnvironmentChoice::Asked { .. } => {
@@ -361,7 +372,7 @@ impl Inner {
     async fn run(
         &self,
         id: ExecutionId,
-        (request, family): (ExecutionRequest, Lease),
+        (request, lease): (ExecutionRequest, Lease),
         limits: Limits,
         events: mpsc::Sender<Event>,
         mut cancel: oneshot::Receiver<()>,
@@ -378,6 +389,7 @@ impl Inner {
                 })));
             }
         };
+        let family = lease.family();
         let chosen = preload::choose(family.preloads(), &request.imports);
         let pool = family.pool(chosen);
         let lease = self.pools.lease(pool, &limits, request.gives_way);

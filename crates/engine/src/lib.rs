@@ -12,6 +12,7 @@ pub mod error;
 mod evidence;
 pub mod execution;
 mod hand_over;
+pub mod held;
 pub mod isolation;
 pub mod kit;
 mod lease;
@@ -37,6 +38,7 @@ pub use engine::{Engine, EngineConfig, MOST_SLOTS};
 pub use environment::{Environment, Interpreter, RequestedEnvironments};
 pub use error::{ExecutionError, Fault};
 pub use execution::{Event, Execution, ExecutionId, ExecutionReport, Stream};
+pub use held::HeldFolder;
 pub use isolation::{Isolation, Layer, LayerState, Tier};
 pub use limits::{LimitError, LimitOverrides, LimitPolicy, Limits, Usage};
 pub use metrics::{ForkKind, PoolStatus};
@@ -44,7 +46,7 @@ pub use outcome::{
     Artifact, CapturedOutput, Exception, ExitStatus, Finding, Frame, Limit, Outcome,
     SkippedArtifact, Span, Value,
 };
-pub use pool::InUse;
+pub use pool::{InUse, Lease as EnvironmentLease};
 pub use request::{EnvironmentChoice, ExecutionRequest, InputFile, SecurityLevel};
 pub use sandbox::sys::memory::keep_heaps_small;
 pub use start::{StartEngineError, inspect};

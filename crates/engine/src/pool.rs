@@ -28,8 +28,8 @@ use crate::spawner::{Launch, Spawner, host};
 use crate::zygote::Zygote;
 
 use self::family::Families;
-pub use self::family::InUse;
-pub(crate) use self::family::{Family, Lease};
+pub(crate) use self::family::Family;
+pub use self::family::{InUse, Lease};
 pub(crate) use self::keeper::Keeper;
 
 /// Forks after which a zygote is replaced: its children share one hash seed.

@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Measure our paths beside plain Python, in one run on this machine
     Bench(BenchArguments),
-    /// List, build or show the environments guests see
+    /// Make, change, list and remove the environments guests see
     #[command(name = "env")]
     Environment {
         #[command(subcommand)]
@@ -143,6 +143,70 @@ pub(crate) struct DoctorArguments {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum RequestedCommand {
+    /// Make an environment with packages of your choice; prints its id
+    Create {
+        /// Requirements, such as numpy==1.26.4
+        packages: Vec<String>,
+        /// A requirements file, a pyproject.toml, or a script with its own metadata; may be repeated
+        #[arg(short, long = "requirements", value_name = "FILE")]
+        requirements: Vec<PathBuf>,
+        /// The Python it runs, such as 3.11 [default: that of the default environment]
+        #[arg(long = "python-version", value_name = "VERSION")]
+        python_version: Option<String>,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Add packages to an environment
+    Install {
+        /// Its id
+        id: String,
+        /// Requirements
+        packages: Vec<String>,
+        /// A file of requirements, as with `create`; may be repeated
+        #[arg(short, long = "requirements", value_name = "FILE")]
+        requirements: Vec<PathBuf>,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Print an environment's packages with their versions
+    Freeze {
+        /// Its id
+        id: String,
+        /// Print the lock, with the hash of every file
+        #[arg(long)]
+        hashes: bool,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Remove environments
+    Remove {
+        /// Their ids
+        #[arg(required = true)]
+        ids: Vec<String>,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Remove what no id names: packages that executions asked for
+    Prune {
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+}
+
+impl RequestedCommand {
+    pub(crate) fn common(&self) -> &CommonArguments {
+        match self {
+            Self::Create { common, .. }
+            | Self::Install { common, .. }
+            | Self::Freeze { common, .. }
+            | Self::Remove { common, .. }
+            | Self::Prune { common } => common,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum EnvironmentCommand {
     /// List the environments that were built
     List {
@@ -154,6 +218,8 @@ pub(crate) enum EnvironmentCommand {
         #[command(flatten)]
         common: CommonArguments,
     },
+    #[command(flatten)]
+    Requested(RequestedCommand),
     /// Show an environment's packages
     Show {
         /// The beginning of its digest [default: the only one]

@@ -6,7 +6,7 @@ use stepflow_python::environment::Environments;
 use crate::arguments::{CommonArguments, EnvironmentCommand};
 use crate::output::{line, note};
 use crate::settings::Sources;
-use crate::start;
+use crate::{requested, start};
 
 /// Digits of a digest that tell environments apart for people.
 const SHORT: usize = 12;
@@ -19,6 +19,10 @@ pub(crate) async fn environment(
     let told = match command {
         EnvironmentCommand::List { common } => list(&common, sources)?,
         EnvironmentCommand::Build { common } => build(&common, sources).await?,
+        EnvironmentCommand::Requested(command) => {
+            let common = sources.common(command.common())?;
+            requested::requested(command, &common, sources).await?
+        }
         EnvironmentCommand::Show { digest, common } => show(&common, digest, sources)?,
     };
     if !told.is_empty() {

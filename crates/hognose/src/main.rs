@@ -12,6 +12,7 @@ mod limits;
 mod output;
 mod progress;
 mod report;
+mod requested;
 mod run;
 mod script;
 mod serve;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{Bound, KeyMode, ServerConfig};
-use stepflow_python::{Engine, EngineExecutor};
+use stepflow_python::{Engine, EngineExecutor, Environment, LimitPolicy};
 use tokio::sync::oneshot;
 
 use crate::arguments::ServeArguments;
@@ -14,12 +14,12 @@ use crate::exit;
 use crate::output::{self, note};
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
-use crate::start::{self, Size};
+use crate::start::{self, RequestedWish, Size};
 
 /// How often the engine is asked whether it can still serve.
 const PULSE: Duration = Duration::from_secs(1);
 /// How long the engine may take to clean up after the last connection closed.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves until a signal, or until the engine dies; returns the exit code.
 pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyhow::Result<u8> {
@@ -33,10 +33,11 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
     let policy = sources.limit_policy(&arguments.limits)?;
     let floor = sources.policy_floor(arguments.policy_floor.as_deref())?;
     let mut stop = Stop::watch()?;
-    let engine = tokio::select! {
+    let wish = sources.requested()?;
+    let (engine, executor) = tokio::select! {
         engine = async {
             let environment = start::environment(&common).await?;
-            start::engine(&common, environment, size, policy).await
+            start_engine(&common, environment, size, policy, wish).await
         } => engine?,
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
@@ -57,7 +58,7 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
             reason = dies(&engine) => death = Some(reason),
         }
     };
-    let executor = Arc::new(EngineExecutor::new(engine.clone()).with_floor(floor));
+    let executor = Arc::new(executor.with_floor(floor));
     let served = server::serve(executor, config, on_ready, ending).await;
     warming.abort();
     // Its clone of the engine has to be gone before the engine can leave.
@@ -67,6 +68,33 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
     let Some(reason) = death else { return Ok(0) };
     note(&format!("error: {reason}"));
     Ok(1)
+}
+
+/// The engine and its executor. Without requested environments it serves all the same, and says so.
+async fn start_engine(
+    common: &Common,
+    environment: Environment,
+    size: Size,
+    policy: LimitPolicy,
+    wish: RequestedWish,
+) -> anyhow::Result<(Engine, EngineExecutor)> {
+    match start::open_requested(common).await {
+        Ok(requested) => {
+            let wish = (requested, wish);
+            let started =
+                start::engine_with_requested(common, environment, size, policy, wish).await?;
+            let (engine, environments) = started;
+            let executor = EngineExecutor::with_environments(engine.clone(), environments);
+            Ok((engine, executor))
+        }
+        Err(error) => {
+            note(&format!(
+                "only the default environment is served: {error:#}"
+            ));
+            let engine = start::engine(common, environment, size, policy).await?;
+            Ok((engine.clone(), EngineExecutor::new(engine)))
+        }
+    }
 }
 
 fn config(

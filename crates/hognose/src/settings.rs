@@ -12,11 +12,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use server::ApiKey;
-use stepflow_python::{LimitOverrides, LimitPolicy, MOST_SLOTS, SecurityLevel, Tier};
+use stepflow_python::dependencies::normal_name;
+use stepflow_python::{LimitOverrides, LimitPolicy, MOST_SLOTS, PipConfig, SecurityLevel, Tier};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::CommonArguments;
 use crate::limits;
+use crate::start::RequestedWish;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8726";
 /// Memory for sandboxes that wait: about 150 of the full preload.
@@ -218,6 +220,42 @@ impl Sources {
         };
         let level = found.text.parse();
         level.map_err(|told: String| anyhow::anyhow!("{}: {told}", found.origin))
+    }
+
+    /// What callers' environments may be.
+    pub(crate) fn requested(&self) -> anyhow::Result<RequestedWish> {
+        let mut wish = RequestedWish::default();
+        let list = |variable| {
+            let found: Option<Found> = self.find(None, "", variable);
+            let text = found.map(|found| found.text).unwrap_or_default();
+            let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+            parts.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let allowed = list("HOGNOSE_ALLOWED_PACKAGES");
+        wish.policy.allowed_packages = allowed.iter().map(|name| normal_name(name)).collect();
+        wish.policy.offline = self.switch("HOGNOSE_OFFLINE")?;
+        if let Some(found) = self.find(None, "", "HOGNOSE_ENVIRONMENT_BYTES") {
+            wish.policy.most_bytes = limits::bytes(&found.text).context(found.origin)?;
+        }
+        if let Some(found) = self.find(None, "", "HOGNOSE_MAX_ENVIRONMENTS") {
+            let number = found
+                .text
+                .parse::<usize>()
+                .ok()
+                .filter(|number| *number > 0);
+            let wrong = || format!("{} is `{}`; use a number above 0", found.origin, found.text);
+            wish.config.max_environments = number.with_context(wrong)?;
+        }
+        let index = self
+            .find(None, "", "HOGNOSE_INDEX_URL")
+            .map(|found| found.text);
+        wish.config.pip_config = Some(PipConfig {
+            index_url: index,
+            extra_index_urls: list("HOGNOSE_EXTRA_INDEX_URLS"),
+            trusted_hosts: list("HOGNOSE_TRUSTED_HOSTS"),
+            ..PipConfig::default()
+        });
+        Ok(wish)
     }
 
     /// A variable that is `1` or `0`.

@@ -2,7 +2,10 @@
 
 use anyhow::Context;
 use stepflow_python::environment::Environments;
-use stepflow_python::{Engine, EngineConfig, Environment, LimitPolicy};
+use stepflow_python::{
+    Engine, EngineConfig, Environment, EnvironmentConfig, InstallPolicy, LimitPolicy,
+    PythonEnvironmentImpl, Requested,
+};
 
 use crate::progress::Reporter;
 use crate::settings::Common;
@@ -45,7 +48,54 @@ pub(crate) async fn engine(
     size: Size,
     limits: LimitPolicy,
 ) -> anyhow::Result<Engine> {
+    Ok(Engine::start(config(common, environment, size, limits)).await?)
+}
+
+/// The folder of environments that callers ask for, opened before root is given up.
+pub(crate) async fn open_requested(common: &Common) -> anyhow::Result<Requested> {
+    let state = common.state_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        let reporter = Reporter::new();
+        Requested::open(&state, None, &|progress| reporter.show(&progress))
+    });
+    Ok(opened.await.context("the start broke off: try again")??)
+}
+
+/// An engine that also serves environments that callers ask for, and those.
+pub(crate) async fn engine_with_requested(
+    common: &Common,
+    environment: Environment,
+    size: Size,
+    limits: LimitPolicy,
+    (requested, wish): (Requested, RequestedWish),
+) -> anyhow::Result<(Engine, PythonEnvironmentImpl)> {
     let config = EngineConfig {
+        requested: Some(requested.for_engine()),
+        ..config(common, environment, size, limits)
+    };
+    let engine = Engine::start(config).await?;
+    if let Some(uid) = engine.serving_uid() {
+        let given = requested.give_to(uid);
+        given.context("cannot give the folder of environments to the user who serves")?;
+    }
+    let environments = PythonEnvironmentImpl::new(requested, wish.config, wish.policy)?;
+    Ok((engine, environments))
+}
+
+/// What the operator says about environments that callers ask for.
+#[derive(Debug, Default)]
+pub(crate) struct RequestedWish {
+    pub(crate) config: EnvironmentConfig,
+    pub(crate) policy: InstallPolicy,
+}
+
+fn config(
+    common: &Common,
+    environment: Environment,
+    size: Size,
+    limits: LimitPolicy,
+) -> EngineConfig {
+    EngineConfig {
         state: common.state_dir.clone(),
         environment,
         requested: None,
@@ -55,6 +105,5 @@ pub(crate) async fn engine(
         preload: common.preload.clone(),
         plain: common.plain,
         min_tier: common.min_tier,
-    };
-    Ok(Engine::start(config).await?)
+    }
 }

@@ -3,7 +3,8 @@
 //! Single-threaded. It takes fixed-size messages from the supervisor and accepts nothing but
 //! indices into the plan it was started with, so a supervisor that is taken over cannot make it
 //! run or own anything new. The one thing a plan may leave open is which folder of one known folder
-//! appears as `/environment`: named by 32 bytes, read-only, and never run before confinement. When the supervisor is gone it removes its cgroups and leaves.
+//! appears as `/environment`: named by 32 bytes, read-only, and never run before confinement. When
+//! the supervisor is gone it removes its cgroups and leaves.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};

@@ -136,6 +136,22 @@ impl Failure {
         }
     }
 
+    /// A failure around environments; `code` tells callers which.
+    pub(crate) fn environment(fault: Fault, code: &'static str, message: String) -> Self {
+        let status = match (fault, code) {
+            (_, "unknown_environment") => StatusCode::NOT_FOUND,
+            (_, "environment_in_use") => StatusCode::CONFLICT,
+            (_, "packages_failed") => StatusCode::UNPROCESSABLE_ENTITY,
+            (Fault::Caller, _) => StatusCode::BAD_REQUEST,
+            (Fault::Capacity, _) => StatusCode::TOO_MANY_REQUESTS,
+            (Fault::Host, _) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self {
+            retryable: fault != Fault::Caller,
+            ..Self::new(status, code, message)
+        }
+    }
+
     pub(crate) fn body(&self) -> ErrorBody {
         ErrorBody {
             error: ErrorDetailBody {

@@ -5,23 +5,26 @@
 
 mod client;
 mod convert;
+mod environments;
 mod events;
 mod seed;
 mod validate;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
 use stepflow_python::executor::{source, validate as valid};
 use stepflow_python::{
-    ArtifactContent, Capabilities, Execution, ExecutionError, ExecutionId, ExecutionRequest,
-    FunctionRequest, Judgement, PoolStatus, PythonConfig, PythonError, PythonExecutor,
-    PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
+    ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
+    ExecutionRequest, FunctionRequest, Judgement, PoolStatus, PythonConfig, PythonError,
+    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
 };
 
 use self::client::Client;
+use self::environments::RemoteEnvironments;
 use crate::doors::native::report::artifact_url;
 use crate::doors::native::wire::{HealthBody, PoolBody};
 
@@ -138,6 +141,10 @@ impl PythonExecutor for RemoteExecutor {
 
     fn capabilities(&self) -> Capabilities {
         self.capabilities.clone()
+    }
+
+    fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
+        Some(Arc::new(RemoteEnvironments::new(self.client.clone())))
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

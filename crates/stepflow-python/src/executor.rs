@@ -7,6 +7,7 @@ pub mod source;
 pub mod validate;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::engine::{
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::environment::{EnvironmentId, EnvironmentService};
 use crate::errors::PythonError;
 
 pub use crate::validator::ValidationResult;
@@ -34,7 +36,7 @@ pub struct PythonRequest {
     pub code: String,
     pub function_name: Option<String>,
     pub parameters: HashMap<String, Value>,
-    pub environment_id: Option<String>,
+    pub environment_id: Option<EnvironmentId>,
     pub timeout: Option<Duration>,
     pub memory_limit: Option<usize>,
     pub security_level: SecurityLevel,
@@ -188,6 +190,11 @@ pub trait PythonExecutor: Send + Sync {
     /// The facts of its pools of waiting children; empty where there are none.
     async fn pools(&self) -> Vec<PoolStatus> {
         Vec::new()
+    }
+
+    /// Its environments; `None` where there is only the default one.
+    fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
+        None
     }
 
     /// `Err` with one sentence when executions cannot be served now.

@@ -22,7 +22,11 @@ pub use engine::{
     Engine, EngineConfig, Environment, ForkKind, Interpreter, MOST_SLOTS, PoolStatus,
     RequestedEnvironments, StartEngineError, Tier, inspect, keep_heaps_small,
 };
-pub use environment::{EnvironmentError, Environments};
+pub use environment::{
+    EnvironmentConfig, EnvironmentDescription, EnvironmentError, EnvironmentId, EnvironmentOrder,
+    EnvironmentService, Environments, InstallPolicy, PipConfig, ProgressSink, PythonEnvironment,
+    PythonEnvironmentImpl, Requested,
+};
 pub use errors::PythonError;
 pub use executor::{
     ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Judgement, Package,

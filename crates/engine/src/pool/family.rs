@@ -25,11 +25,15 @@ pub(crate) struct Family {
     used: Mutex<Instant>,
 }
 
-/// Keeps a family while it is used.
+/// Keeps an environment's zygotes, and the tree behind them, while it is held.
 #[derive(Debug)]
-pub(crate) struct Lease(Arc<Family>);
+pub struct Lease(Arc<Family>);
 
 impl Lease {
+    pub(crate) fn family(&self) -> &Family {
+        &self.0
+    }
+
     fn new(family: &Arc<Family>) -> Self {
         family.leases.raise();
         Self(Arc::clone(family))
@@ -42,13 +46,6 @@ impl Drop for Lease {
             *used = Instant::now();
         }
         self.0.leases.lower();
-    }
-}
-
-impl std::ops::Deref for Lease {
-    type Target = Family;
-    fn deref(&self) -> &Family {
-        &self.0
     }
 }
 

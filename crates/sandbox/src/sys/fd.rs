@@ -95,6 +95,12 @@ pub fn close_from(first: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Leaves a descriptor open in programs that this process executes. Source: fcntl(2), `F_SETFD`.
+pub fn keep_across_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: F_SETFD takes an integer; the descriptor is borrowed and stays open.
+    check(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }).map(drop)
+}
+
 /// Makes reads and writes return instead of waiting.
 pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: F_GETFL and F_SETFL take integers.

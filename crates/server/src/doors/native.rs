@@ -1,8 +1,9 @@
-//! The native dialect: `/v1/executions`, `/capabilities`, `/health`, `/metrics`.
+//! The native dialect: `/v1/executions`, `/v1/environments`, `/capabilities`, `/health`, `/metrics`.
 
 mod artifact;
 pub(crate) mod capabilities;
 mod convert;
+pub(crate) mod environments;
 pub(crate) mod report;
 mod routes;
 mod running;

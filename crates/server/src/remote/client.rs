@@ -82,7 +82,9 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(HOST, "localhost");
+            .header(HOST, "localhost")
+            // A post without a body needs it, too.
+            .header(CONTENT_TYPE, "application/json");
         self.whole(request.body(Full::default())?).await
     }
 

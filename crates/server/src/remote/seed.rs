@@ -17,11 +17,6 @@ pub(crate) async fn run(
 
 /// Errors: what a caller of a server cannot choose.
 pub(crate) async fn code(request: PythonRequest) -> Result<ExecutionRequest, PythonError> {
-    if request.environment_id.is_some() {
-        let reason =
-            "a running server has one environment: leave `environment_id` out, or stop the server";
-        return Err(PythonError::EnvironmentError(reason.to_owned()));
-    }
     let policy = request.security_level;
     // The server would judge our part of the source with the caller's.
     let has_our_part = request.function_name.is_some() || !request.parameters.is_empty();
@@ -49,10 +44,5 @@ mod tests {
         assert!(code(strict(Some("f".into()))).await.is_err());
         let request = code(strict(None)).await.unwrap();
         assert_eq!(request.policy, SecurityLevel::Strict);
-        let other = PythonRequest {
-            environment_id: Some("e".into()),
-            ..Default::default()
-        };
-        assert!(code(other).await.is_err());
     }
 }

@@ -4,6 +4,7 @@
 mod access;
 mod artifacts;
 mod drain;
+mod environments;
 mod executions;
 mod fairness;
 mod framing;

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use stepflow_python::{
-    Artifact, ArtifactContent, Capabilities, CapturedOutput, Event, Exception, Execution,
-    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, Finding, ForkKind,
+    Artifact, ArtifactContent, Capabilities, CapturedOutput, EnvironmentService, Event, Exception,
+    Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, Finding, ForkKind,
     FunctionRequest, Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream,
     Package, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse,
     ScriptRequest, Span, Usage, ValidationResult, Value,
@@ -268,6 +268,10 @@ impl PythonExecutor for Handle {
                 ],
             },
         }
+    }
+
+    fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
+        Some(Arc::new(crate::environments::Scripted::default()))
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

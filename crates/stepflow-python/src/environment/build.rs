@@ -49,8 +49,6 @@ pub(super) fn build(
         },
         progress,
     )?;
-    // Their first lines name the host's interpreter; inside, modules are run with `-m`.
-    let _ = fs::remove_dir_all(site.join("bin"));
     progress(Progress {
         step: "fonts",
         done: 0,
@@ -58,20 +56,31 @@ pub(super) fn build(
         text: "preparing fonts".into(),
     });
     prepare_fonts(python, &site, &share)?;
-    at(
-        "write the environment's interpreter",
-        write_interpreter(order),
-    )?;
-    at("make the environment readable", make_readable(order.folder))?;
-    let packages = at("read the installed packages", installed(&site))?;
+    finish(order.folder, &site, order.python, order.digest, progress)
+}
+
+/// Makes a folder with packages an environment. The manifest is written last.
+pub(super) fn finish(
+    folder: &Path,
+    site: &Path,
+    python: &Interpreter,
+    digest: &str,
+    progress: &dyn Fn(Progress),
+) -> Result<(), EnvironmentError> {
+    // Their first lines name the host's interpreter; inside, modules are run with `-m`.
+    let _ = fs::remove_dir_all(site.join("bin"));
+    let written = write_interpreter(folder, python);
+    at("write the environment's interpreter", written)?;
+    at("make the environment readable", make_readable(folder))?;
+    let packages = at("read the installed packages", installed(site))?;
     let text = format!("{} packages", packages.len());
     let manifest = Manifest {
-        digest: order.digest.to_owned(),
-        python: order.python.version_text(),
+        digest: digest.to_owned(),
+        python: python.version_text(),
         packages,
     };
     let json = serde_json::to_vec_pretty(&manifest).map_err(io::Error::from);
-    let written = json.and_then(|json| fs::write(order.folder.join(MANIFEST), json));
+    let written = json.and_then(|json| fs::write(folder.join(MANIFEST), json));
     at("write the manifest", written)?;
     progress(Progress {
         step: "done",
@@ -87,19 +96,16 @@ fn at<T>(doing: &str, result: io::Result<T>) -> Result<T, EnvironmentError> {
 }
 
 /// A venv whose home is where the interpreter stands inside a guest.
-fn write_interpreter(order: &Order<'_>) -> io::Result<()> {
-    let bin = order.folder.join("bin");
+fn write_interpreter(folder: &Path, python: &Interpreter) -> io::Result<()> {
+    let bin = folder.join("bin");
     fs::create_dir_all(&bin)?;
-    for name in ["python3", "python", &order.python.name()] {
-        symlink(
-            format!("/python/bin/{}", order.python.name()),
-            bin.join(name),
-        )?;
+    for name in ["python3", "python", &python.name()] {
+        symlink(format!("/python/bin/{}", python.name()), bin.join(name))?;
     }
-    let version = order.python.version_text();
+    let version = python.version_text();
     let home = "home = /python/bin\ninclude-system-site-packages = false\n";
     fs::write(
-        order.folder.join("pyvenv.cfg"),
+        folder.join("pyvenv.cfg"),
         format!("{home}version = {version}\n"),
     )
 }

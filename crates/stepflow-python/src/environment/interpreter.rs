@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,8 +31,9 @@ print(json.dumps({
 "#;
 
 /// Names tried on PATH, in this order.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "python3",
+    "python3.14",
     "python3.13",
     "python3.12",
     "python3.11",
@@ -83,10 +85,53 @@ pub(super) fn resolve(explicit: Option<&Path>) -> Result<Resolved, EnvironmentEr
         }
     }
     let reason = format!(
-        "no usable Python was found ({}); install CPython 3.9 to 3.13 (apt install python3), or name one with --python",
+        "no usable Python was found ({}); install CPython 3.9 to 3.14 (apt install python3), or name one with --python",
         refused.first().map_or("none on PATH", String::as_str)
     );
     Err(EnvironmentError::Interpreter { reason })
+}
+
+/// Every usable interpreter of the host, one per version, in the order of [`NAMES`]. With `for_all`
+/// only those that every user may run.
+pub(super) fn installed(for_all: bool) -> Vec<Resolved> {
+    let fixed = NAMES
+        .iter()
+        .flat_map(|name| ["/usr/bin", "/usr/local/bin"].map(|folder| format!("{folder}/{name}")));
+    let candidates: Vec<String> = NAMES
+        .iter()
+        .map(|name| (*name).to_owned())
+        .chain(fixed)
+        .collect();
+    // Each answer takes a tenth of a second.
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asked: Vec<_> = candidates
+            .iter()
+            .map(|candidate| scope.spawn(|| ask(OsStr::new(candidate)).ok()))
+            .collect();
+        asked
+            .into_iter()
+            .map(|one| one.join().ok().flatten())
+            .collect()
+    });
+    let mut found: Vec<Resolved> = Vec::new();
+    for resolved in answers.into_iter().flatten() {
+        let python = &resolved.interpreter;
+        let is_new = found
+            .iter()
+            .all(|one| one.interpreter.version != python.version);
+        if is_new && (!for_all || is_open(&python.executable) && is_open(&python.stdlib)) {
+            found.push(resolved);
+        }
+    }
+    found
+}
+
+/// Whether users who are neither owner nor in the group may pass every folder and read the end.
+fn is_open(path: &Path) -> bool {
+    let allows = |path: &Path, bits: u32| {
+        std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits == bits)
+    };
+    allows(path, 0o005) && path.ancestors().skip(1).all(|folder| allows(folder, 0o001))
 }
 
 #[expect(

@@ -5,16 +5,29 @@
 //! which it uses.
 
 mod build;
+mod catalog;
+pub mod config;
 mod interpreter;
+mod manager;
+mod order;
+mod requested;
+pub mod service;
 mod uv;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use engine::{Environment, Interpreter};
+use engine::{Environment, Fault, Interpreter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use self::config::{EnvironmentConfig, EnvironmentId, InstallPolicy, PipConfig};
+pub use self::manager::PythonEnvironmentImpl;
+pub use self::requested::Requested;
+pub use self::service::{
+    EnvironmentDescription, EnvironmentOrder, EnvironmentService, ProgressSink, PythonEnvironment,
+};
 
 /// The default environment's packages with their hashes, for every supported Python.
 const DEFAULT_LOCK: &str = include_str!("../../environments/default.lock");
@@ -57,6 +70,24 @@ pub enum EnvironmentError {
         /// What was asked for.
         wanted: String,
     },
+    /// What is asked for is not allowed or cannot be.
+    #[error("{reason}")]
+    Refused {
+        /// In one sentence.
+        reason: String,
+    },
+    /// Packages that cannot be resolved or installed.
+    #[error("these packages cannot be installed: {said}")]
+    Packages {
+        /// What the installer said about which.
+        said: String,
+    },
+    /// Too many builds wait.
+    #[error("too many builds of environments wait; try again later")]
+    Busy,
+    /// Executions use it.
+    #[error(transparent)]
+    InUse(#[from] engine::InUse),
     /// A host operation failed.
     #[error("cannot {doing}: {source}")]
     Host {
@@ -68,6 +99,19 @@ pub enum EnvironmentError {
 }
 
 impl EnvironmentError {
+    /// Whose fault it is.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Refused { .. } | Self::Packages { .. } | Self::Unknown { .. } => Fault::Caller,
+            Self::InUse(_) | Self::Busy => Fault::Capacity,
+            Self::Interpreter { .. }
+            | Self::NoVenv { .. }
+            | Self::Tool { .. }
+            | Self::Host { .. } => Fault::Host,
+        }
+    }
+
     fn host(doing: &str, source: io::Error) -> Self {
         Self::Host {
             doing: doing.to_owned(),

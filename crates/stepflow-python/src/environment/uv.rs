@@ -1,9 +1,15 @@
 //! The one caller of `uv`: found on PATH, or bootstrapped once from its hashed wheel.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
+use super::config::PipConfig;
 use super::{EnvironmentError, Progress};
 
 /// Its version and hashes.
@@ -133,6 +139,125 @@ pub(super) fn install(
 /// uv's phases, in order.
 const PHASES: [&str; 4] = ["Resolved", "Prepared", "Installed", "Bytecode"];
 
+/// What a requested environment's packages are resolved and installed with.
+#[derive(Debug)]
+pub(super) struct Uv {
+    program: PathBuf,
+    _held: File,
+}
+
+/// One build of a requested environment.
+pub(super) struct Job<'a> {
+    pub(super) python: &'a Path,
+    pub(super) cache: &'a Path,
+    pub(super) pip: &'a PipConfig,
+    pub(super) offline: bool,
+    pub(super) deadline: Instant,
+}
+
+impl Uv {
+    /// Opens the program, so that it can be run without a right on the folders above it.
+    pub(super) fn hold(program: &Path) -> io::Result<Self> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut folders = std::env::split_paths(&path).map(|folder| folder.join(program));
+        let found = folders.find(|path| path.is_file());
+        let held = File::open(found.as_deref().unwrap_or(program))?;
+        Ok(Self {
+            program: format!("/proc/self/fd/{}", held.as_raw_fd()).into(),
+            _held: held,
+        })
+    }
+
+    /// Writes the lock of `requirements`, wheels only. What stands in `lock` is preferred.
+    pub(super) fn compile(
+        &self,
+        job: &Job<'_>,
+        requirements: &Path,
+        lock: &Path,
+        progress: &dyn Fn(Progress),
+    ) -> Result<(), EnvironmentError> {
+        let mut uv = self.command(job, &["pip", "compile", "--generate-hashes"]);
+        uv.args(["--no-header", "--no-annotate", "-o"])
+            .arg(lock)
+            .arg(requirements);
+        run(&mut uv, Some(job.deadline), &mut |line| {
+            progress(step_of(line))
+        })
+        .map_err(packages)
+    }
+
+    /// Installs a lock into `target`.
+    pub(super) fn install(
+        &self,
+        job: &Job<'_>,
+        lock: &Path,
+        target: &Path,
+        progress: &dyn Fn(Progress),
+    ) -> Result<(), EnvironmentError> {
+        let mut uv = self.command(job, &["pip", "install", "--require-hashes", "--no-deps"]);
+        uv.args(["--link-mode", "copy", "--compile-bytecode", "--target"])
+            .arg(target)
+            .arg("-r")
+            .arg(lock);
+        run(&mut uv, Some(job.deadline), &mut |line| {
+            progress(step_of(line))
+        })
+        .map_err(packages)
+    }
+
+    fn command(&self, job: &Job<'_>, start: &[&str]) -> Command {
+        let mut uv = bare_command(&self.program);
+        uv.current_dir("/")
+            .env("HOME", "/nonexistent")
+            .env("UV_PYTHON_DOWNLOADS", "never")
+            .env(
+                "UV_HTTP_TIMEOUT",
+                job.pip.timeout.as_secs().max(1).to_string(),
+            )
+            .env("UV_HTTP_RETRIES", job.pip.retries.to_string())
+            .args(start)
+            .args([
+                "--only-binary",
+                ":all:",
+                "--no-config",
+                "--color",
+                "never",
+                "--python",
+            ])
+            .arg(job.python)
+            .arg("--cache-dir")
+            .arg(job.cache);
+        if job.offline {
+            uv.arg("--offline");
+        }
+        if let Some(index) = &job.pip.index_url {
+            uv.arg("--default-index").arg(index);
+        }
+        for index in &job.pip.extra_index_urls {
+            uv.arg("--index").arg(index);
+        }
+        for host in &job.pip.trusted_hosts {
+            uv.arg("--allow-insecure-host").arg(host);
+        }
+        uv
+    }
+}
+
+fn packages(failed: RunError) -> EnvironmentError {
+    match failed {
+        RunError::Failed(said) => EnvironmentError::Packages { said },
+        RunError::TooLong => EnvironmentError::Packages {
+            said: "it took too long; ask for fewer packages, or raise the operator's limit".into(),
+        },
+        RunError::Host(source) => EnvironmentError::host("run uv", source),
+    }
+}
+
+/// The uid of this process.
+pub(super) fn own_uid() -> io::Result<u32> {
+    Ok(std::fs::metadata("/proc/self")?.uid())
+}
+
 fn step_of(line: &str) -> Progress {
     let reached = PHASES.iter().position(|phase| line.starts_with(phase));
     let done = reached.map_or(0, |index| index as u64 + 1);
@@ -148,34 +273,99 @@ fn step_of(line: &str) -> Progress {
 ///
 /// Errors: what we were doing and its last lines.
 fn follow(command: &mut Command, doing: &str, each: &dyn Fn(&str)) -> Result<(), EnvironmentError> {
-    let spawned = command
+    run(command, None, &mut |line| each(line)).map_err(|failed| match failed {
+        RunError::Failed(said) => EnvironmentError::Tool {
+            doing: doing.to_owned(),
+            said,
+        },
+        RunError::TooLong => EnvironmentError::host(doing, io::ErrorKind::TimedOut.into()),
+        RunError::Host(source) => EnvironmentError::host(doing, source),
+    })
+}
+
+/// Why a program did not do its work.
+enum RunError {
+    /// Its last lines.
+    Failed(String),
+    /// It was killed at its deadline.
+    TooLong,
+    /// It could not be run.
+    Host(io::Error),
+}
+
+/// A child that does not outlive its caller.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn run(
+    command: &mut Command,
+    deadline: Option<Instant>,
+    each: &mut dyn FnMut(&str),
+) -> Result<(), RunError> {
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = spawned.map_err(|source| EnvironmentError::host(doing, source))?;
+        .stderr(Stdio::piped());
+    let mut child = Killed(command.spawn().map_err(RunError::Host)?);
+    let (sender, lines) = channel();
+    let pipe = child.0.stderr.take();
+    std::thread::spawn(move || {
+        let lines = pipe
+            .into_iter()
+            .flat_map(|pipe| BufReader::new(pipe).lines());
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
     let mut last = Vec::new();
-    let lines = child
-        .stderr
-        .take()
-        .into_iter()
-        .flat_map(|pipe| BufReader::new(pipe).lines());
-    for line in lines.map_while(Result::ok) {
-        each(line.trim());
-        last.push(line);
-        last.drain(..last.len().saturating_sub(12));
+    loop {
+        let left = deadline.map_or(Duration::MAX, |end| {
+            end.saturating_duration_since(Instant::now())
+        });
+        match lines.recv_timeout(left) {
+            Ok(line) => {
+                each(line.trim());
+                last.push(line);
+                last.drain(..last.len().saturating_sub(12));
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => return Err(RunError::TooLong),
+        }
     }
-    let status = child
-        .wait()
-        .map_err(|source| EnvironmentError::host(doing, source))?;
+    let status = child.0.wait().map_err(RunError::Host)?;
     if status.success() {
         return Ok(());
     }
-    let said = last.join("\n").trim().to_owned();
-    Err(EnvironmentError::Tool {
-        doing: doing.to_owned(),
-        said,
-    })
+    Err(RunError::Failed(last.join("\n").trim().to_owned()))
+}
+
+/// A command with the variables that a build may know, and nothing else of ours.
+fn bare_command(program: &Path) -> Command {
+    const KNOWN: [&str; 9] = [
+        "path",
+        "lang",
+        "ssl_cert_file",
+        "ssl_cert_dir",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+        "tmpdir",
+    ];
+    let mut command = command(program);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy().to_lowercase();
+        if !KNOWN.contains(&text.as_str()) && !text.starts_with("uv_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// A command with the caller's variables but those that would change an interpreter.

@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use engine::{Engine, Execution, ExecutionError, ExecutionId, ExecutionRequest, PoolStatus};
+use engine::{
+    Engine, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError, ExecutionId,
+    ExecutionRequest, PoolStatus,
+};
 
 use super::{
     ArtifactContent, Capabilities, FunctionRequest, Judgement, Package, PythonConfig,
     PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
     judge, source, validate,
 };
+use crate::environment::{EnvironmentService, PythonEnvironmentImpl};
 use crate::errors::PythonError;
 use crate::parser;
 use crate::security::Watch;
@@ -24,6 +28,7 @@ pub struct EngineExecutor {
     /// The laxest level that serves.
     floor: SecurityLevel,
     watch: Watch,
+    environments: Option<PythonEnvironmentImpl>,
 }
 
 impl EngineExecutor {
@@ -36,7 +41,45 @@ impl EngineExecutor {
             modules,
             floor: SecurityLevel::default(),
             watch: Watch::default(),
+            environments: None,
         }
+    }
+
+    /// The same with environments that callers ask for; the engine was started with their folder.
+    #[must_use]
+    pub fn with_environments(engine: Engine, environments: PythonEnvironmentImpl) -> Self {
+        environments.attach(engine.clone());
+        Self {
+            environments: Some(environments),
+            ..Self::new(engine)
+        }
+    }
+
+    /// Makes what a caller wrote an environment that is there, held until the lease is dropped.
+    async fn settle(
+        &self,
+        request: &mut ExecutionRequest,
+    ) -> Result<Option<EnvironmentLease>, ExecutionError> {
+        let (Some(environments), EnvironmentChoice::Asked { name, packages }) =
+            (&self.environments, &request.environment)
+        else {
+            return Ok(None);
+        };
+        if let Some(name) = name
+            && packages.is_empty()
+            && name.len() >= 8
+            && self.engine.environment().digest.starts_with(name)
+        {
+            request.environment = EnvironmentChoice::Default;
+            return Ok(None);
+        }
+        let found = environments.find(name.as_deref(), packages).await;
+        let (environment, lease) = found.map_err(|error| ExecutionError::Environment {
+            fault: error.fault(),
+            reason: error.to_string(),
+        })?;
+        request.environment = EnvironmentChoice::Built(environment);
+        Ok(Some(lease))
     }
 
     /// The same, judging every source at `floor` or stricter, whatever a request asks for.
@@ -82,7 +125,10 @@ impl EngineExecutor {
             request.imports = hints.imports;
         }
         request.last_expression = hints.last_expression;
-        request.imports.retain(|name| self.modules.contains(name));
+        let _held = self.settle(&mut request).await?;
+        if request.environment == EnvironmentChoice::Default {
+            request.imports.retain(|name| self.modules.contains(name));
+        }
         Ok(self.watched(self.engine.execute(request).await?))
     }
 
@@ -90,23 +136,11 @@ impl EngineExecutor {
         let watch = self.watch();
         execution.when_finished(move |report| watch.note(report))
     }
-
-    /// Errors: what this executor cannot give is refused and never ignored.
-    fn check(&self, request: &PythonRequest) -> Result<(), PythonError> {
-        if let Some(wanted) = &request.environment_id
-            && *wanted != self.engine.environment().digest
-        {
-            let reason = format!("there is no environment `{wanted}`: leave `environment_id` out");
-            return Err(PythonError::EnvironmentError(reason));
-        }
-        Ok(())
-    }
 }
 
 #[async_trait]
 impl PythonExecutor for EngineExecutor {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        self.check(&request)?;
         let (code, level) = (request.code.clone(), request.security_level);
         self.run(&code, level, source::of_code(request).await).await
     }
@@ -174,6 +208,11 @@ impl PythonExecutor for EngineExecutor {
         }
     }
 
+    fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
+        let own = self.environments.clone()?;
+        Some(Arc::new(own))
+    }
+
     async fn pools(&self) -> Vec<PoolStatus> {
         self.engine.pools()
     }
@@ -185,6 +224,9 @@ impl PythonExecutor for EngineExecutor {
 
 impl From<ExecutionError> for PythonError {
     fn from(error: ExecutionError) -> Self {
-        Self::ExecutionError(error.to_string())
+        match error {
+            ExecutionError::Environment { reason, .. } => Self::EnvironmentError(reason),
+            other => Self::ExecutionError(other.to_string()),
+        }
     }
 }

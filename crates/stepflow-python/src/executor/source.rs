@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use engine::{ExecutionRequest, InputFile, LimitOverrides};
+use engine::{EnvironmentChoice, ExecutionRequest, InputFile, LimitOverrides};
 use serde_json::{Map, Value, json};
 
 use super::{FunctionRequest, PythonRequest, ScriptRequest};
@@ -36,13 +36,22 @@ pub async fn of_code(request: PythonRequest) -> ExecutionRequest {
             vec![file(Vec::new(), keywords)],
         ),
     };
-    assemble(
+    let assembled = assemble(
         source,
         files,
         Vec::new(),
         request.timeout,
         request.memory_limit,
-    )
+    );
+    ExecutionRequest {
+        environment: request.environment_id.map_or_else(Default::default, |id| {
+            EnvironmentChoice::Asked {
+                name: Some(id.to_string()),
+                packages: Vec::new(),
+            }
+        }),
+        ..assembled
+    }
 }
 
 /// The execution of `execute_function`: the code, then the call.

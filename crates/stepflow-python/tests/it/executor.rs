@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use stepflow_python::{
-    ExecutionRequest, FunctionRequest, Outcome, PythonConfig, PythonExecutor, PythonRequest,
-    ScriptRequest,
+    EnvironmentId, ExecutionRequest, FunctionRequest, Outcome, PythonConfig, PythonExecutor,
+    PythonRequest, ScriptRequest,
 };
 
 use crate::support::{bench, bench_with};
@@ -198,7 +198,7 @@ async fn only_imports_choose_the_preload() {
 async fn what_the_executor_cannot_give_is_refused() {
     let bench = bench().await;
     let other = PythonRequest {
-        environment_id: Some("other".into()),
+        environment_id: Some(EnvironmentId::new()),
         ..Default::default()
     };
     let error = bench
@@ -208,7 +208,7 @@ async fn what_the_executor_cannot_give_is_refused() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.starts_with("Environment error: there is no environment `other`"),
+        error.starts_with("Environment error: this executor has only its default environment"),
         "{error}"
     );
     let wanted = PythonConfig {

@@ -5,6 +5,7 @@
     reason = "test helpers outside #[test] functions"
 )]
 
+mod environments;
 mod executor;
 mod fuzz;
 mod policy;

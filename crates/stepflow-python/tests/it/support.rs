@@ -48,7 +48,7 @@ pub(crate) async fn bench_with(packages: &[&str]) -> Bench {
     }
 }
 
-fn bare_environment(root: &Path) -> Environment {
+pub(crate) fn bare_environment(root: &Path) -> Environment {
     let interpreter = host_interpreter();
     let name = interpreter.name();
     std::fs::create_dir_all(root.join("bin")).unwrap();

@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::running::Running;
 use super::wire::HealthBody;
-use super::{artifact, capabilities, convert, report, stream};
+use super::{artifact, capabilities, convert, environments, report, stream};
 use crate::admission::Caller;
 use crate::app::App;
 use crate::auth::Peer;
@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route(VALIDATE, post(validate))
         .route("/v1/executions/{id}", delete(cancel))
         .route("/v1/executions/{id}/artifacts/{*name}", get(download))
+        .merge(environments::routes())
         .route("/v1/pools", get(pools))
         .route("/capabilities", get(show_capabilities))
         .route("/health", get(health))
@@ -123,7 +124,7 @@ async fn read_body(
     }
 }
 
-fn wants_events(headers: &HeaderMap) -> bool {
+pub(super) fn wants_events(headers: &HeaderMap) -> bool {
     headers
         .get_all(ACCEPT)
         .iter()

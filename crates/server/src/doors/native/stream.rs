@@ -99,7 +99,7 @@ fn push(ready: &mut VecDeque<Bytes>, event: &str, chunk: Option<ChunkBody>) {
     ready.extend(chunk.map(|chunk| frame(event, &chunk)));
 }
 
-fn frame(event: &str, data: &impl Serialize) -> Bytes {
+pub(super) fn frame(event: &str, data: &impl Serialize) -> Bytes {
     // Our own bodies have string keys and finite numbers only: they always serialise.
     let json = serde_json::to_string(data).unwrap_or_default();
     Bytes::from(format!("event: {event}\ndata: {json}\n\n"))

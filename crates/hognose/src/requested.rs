@@ -1,0 +1,157 @@
+//! `hognose env create|install|freeze|remove|prune`: the environments that callers ask for.
+//!
+//! A running server of the same state folder is asked; else an engine of our own serves the folder
+//! for the time of the command, as the same user with the same rights.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use server::RemoteExecutor;
+use stepflow_python::environment::Progress;
+use stepflow_python::{
+    Dependency, EngineExecutor, EnvironmentDescription, EnvironmentId, EnvironmentOrder,
+    EnvironmentService, ProgressSink, PythonExecutor, dependencies,
+};
+
+use crate::arguments::RequestedCommand;
+use crate::progress::Reporter;
+use crate::serve::FAREWELL;
+use crate::settings::{Common, Sources};
+use crate::start::{self, Size};
+
+/// Runs one of the subcommands; returns what to print.
+pub(crate) async fn requested(
+    command: RequestedCommand,
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<String> {
+    let found = RemoteExecutor::connect(&common.socket()).await;
+    if let Some(server) = found.context("cannot ask the server of this state folder")? {
+        let service = server.environments();
+        return run(command, service.context("the server has no environments")?).await;
+    }
+    let policy = sources.limit_policy(&[])?;
+    let environment = start::environment(common).await?;
+    let wish = (start::open_requested(common).await?, sources.requested()?);
+    let (engine, environments) =
+        start::engine_with_requested(common, environment, Size::ONE, policy, wish).await?;
+    let executor = EngineExecutor::with_environments(engine.clone(), environments);
+    engine.drop_privileges().context("cannot give up root")?;
+    let service = executor
+        .environments()
+        .context("there are no environments")?;
+    let told = run(command, service).await;
+    drop(executor);
+    engine.shutdown(FAREWELL).await;
+    told
+}
+
+async fn run(
+    command: RequestedCommand,
+    service: Arc<dyn EnvironmentService>,
+) -> anyhow::Result<String> {
+    Ok(match command {
+        RequestedCommand::Create {
+            python_version,
+            packages,
+            requirements,
+            ..
+        } => {
+            let order = EnvironmentOrder {
+                python: python_version.unwrap_or_default(),
+                packages: wanted(&packages, &requirements)?,
+            };
+            describe(&service.create(order, progress()).await?)
+        }
+        RequestedCommand::Install {
+            id,
+            packages,
+            requirements,
+            ..
+        } => {
+            let packages = wanted(&packages, &requirements)?;
+            describe(
+                &service
+                    .install(identity(&id)?, packages, progress())
+                    .await?,
+            )
+        }
+        RequestedCommand::Freeze { id, hashes, .. } => {
+            let id = identity(&id)?;
+            if hashes {
+                return Ok(service.lock(id).await?.trim_end().to_owned());
+            }
+            let all = service.list().await?;
+            let found = all.into_iter().find(|one| one.id == id);
+            let found = found.with_context(|| format!("there is no environment `{id}`"))?;
+            let lines = found
+                .packages
+                .iter()
+                .map(|(name, version)| format!("{name}=={version}"));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+        RequestedCommand::Remove { ids, .. } => {
+            for id in &ids {
+                service.remove(identity(id)?).await?;
+            }
+            String::new()
+        }
+        RequestedCommand::Prune { .. } => {
+            let freed = service.prune().await?;
+            format!("freed {} MiB", freed.div_ceil(1024 * 1024))
+        }
+    })
+}
+
+fn identity(text: &str) -> anyhow::Result<EnvironmentId> {
+    text.parse().map_err(|_| {
+        anyhow::anyhow!("`{text}` is no id of an environment; `hognose env create` prints it")
+    })
+}
+
+fn wanted(packages: &[String], files: &[PathBuf]) -> anyhow::Result<Vec<Dependency>> {
+    let mut all = Vec::new();
+    for path in files {
+        let shown = path.display();
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read `{shown}`"))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let found = if name == "pyproject.toml" {
+            dependencies::pyproject(&text, &[])
+        } else if name.ends_with(".py") {
+            dependencies::script(&text).map(|found| found.unwrap_or_default().dependencies)
+        } else {
+            dependencies::requirements_file(&text)
+        };
+        all.extend(found.with_context(|| format!("cannot use `{shown}`"))?);
+    }
+    for text in packages {
+        all.push(Dependency::parse(text)?);
+    }
+    if all.is_empty() {
+        bail!("name at least one package, or a file of them with -r");
+    }
+    Ok(all)
+}
+
+/// Remarks of a build, drawn on a thread of their own: what draws is not shared.
+fn progress() -> ProgressSink {
+    let (sender, remarks) = std::sync::mpsc::channel::<Progress>();
+    std::thread::spawn(move || {
+        let reporter = Reporter::new();
+        remarks.into_iter().for_each(|told| reporter.show(&told));
+    });
+    Arc::new(move |told| drop(sender.send(told)))
+}
+
+fn describe(made: &EnvironmentDescription) -> String {
+    format!(
+        "{}  python {}  {} packages  {} MiB  {}",
+        made.id,
+        made.python,
+        made.packages.len(),
+        made.bytes.div_ceil(1024 * 1024),
+        made.digest.get(..12).unwrap_or(&made.digest)
+    )
+}

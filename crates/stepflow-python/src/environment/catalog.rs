@@ -1,0 +1,149 @@
+//! Which environments there are, who names them and when they were used; kept in one JSON file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::config::EnvironmentId;
+
+const FILE: &str = "environments.json";
+
+/// Everything that outlives a restart.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Catalog {
+    pub(super) handles: BTreeMap<EnvironmentId, Handle>,
+    /// By digest.
+    pub(super) trees: BTreeMap<String, Tree>,
+    /// What was asked for, to the digest it led to.
+    pub(super) asked: BTreeMap<String, String>,
+}
+
+/// An environment that somebody has created.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Handle {
+    pub(super) digest: String,
+    pub(super) requirements: Vec<String>,
+    pub(super) created_ms: u64,
+    pub(super) is_active: bool,
+}
+
+/// A folder on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tree {
+    /// The identity of its interpreter.
+    pub(super) interpreter: String,
+    pub(super) bytes: u64,
+    pub(super) used_ms: u64,
+}
+
+impl Catalog {
+    /// What stands in `folder`. What does not parse was not written by us: it is an error.
+    pub(super) fn load(folder: &Path) -> io::Result<Self> {
+        match fs::read(folder.join(FILE)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            read => serde_json::from_slice(&read?).map_err(io::Error::from),
+        }
+    }
+
+    /// Replaces what stands in `folder`, whole or not at all.
+    pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer(&mut file, self)?;
+        file.persist(folder.join(FILE))
+            .map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.trees.values().map(|tree| tree.bytes).sum()
+    }
+
+    /// Digests that may go, the best first: those nobody names, then the least recently used.
+    pub(super) fn victims(&self) -> Vec<String> {
+        let named: BTreeSet<&str> = self
+            .handles
+            .values()
+            .map(|one| one.digest.as_str())
+            .collect();
+        let active = self.handles.values().filter(|one| one.is_active);
+        let active: BTreeSet<&str> = active.map(|one| one.digest.as_str()).collect();
+        let free = self
+            .trees
+            .iter()
+            .filter(|(digest, _)| !active.contains(digest.as_str()));
+        let mut free: Vec<_> = free.collect();
+        free.sort_by_key(|(digest, tree)| (named.contains(digest.as_str()), tree.used_ms));
+        free.into_iter().map(|(digest, _)| digest.clone()).collect()
+    }
+
+    /// Forgets a digest and whoever names it.
+    pub(super) fn forget(&mut self, digest: &str) {
+        self.trees.remove(digest);
+        self.handles.retain(|_, handle| handle.digest != digest);
+        self.asked.retain(|_, led_to| led_to != digest);
+    }
+}
+
+/// Now, since 1970. Unit: milliseconds.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalog() -> Catalog {
+        let mut catalog = Catalog::default();
+        for (digest, used_ms) in [("a", 5), ("b", 1), ("c", 9), ("d", 3)] {
+            let tree = Tree {
+                interpreter: "x".into(),
+                bytes: 10,
+                used_ms,
+            };
+            catalog.trees.insert(digest.into(), tree);
+        }
+        for (digest, is_active) in [("a", false), ("b", true), ("d", false)] {
+            let handle = Handle {
+                digest: digest.into(),
+                requirements: vec![],
+                created_ms: 0,
+                is_active,
+            };
+            catalog.handles.insert(EnvironmentId::new(), handle);
+        }
+        catalog.asked.insert("question".into(), "c".into());
+        catalog
+    }
+
+    #[test]
+    fn the_nameless_go_first_then_the_least_recently_used_and_never_the_active() {
+        let mut catalog = catalog();
+        assert_eq!(catalog.victims(), ["c", "d", "a"]);
+        assert_eq!(catalog.bytes(), 40);
+        catalog.forget("c");
+        catalog.forget("a");
+        assert_eq!(
+            (catalog.asked.len(), catalog.handles.len(), catalog.bytes()),
+            (0, 2, 20)
+        );
+    }
+
+    #[test]
+    fn a_catalog_survives_a_restart_and_damage_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Catalog::load(folder.path()).unwrap(), Catalog::default());
+        let catalog = catalog();
+        catalog.save(folder.path()).unwrap();
+        assert_eq!(Catalog::load(folder.path()).unwrap(), catalog);
+        fs::write(folder.path().join(FILE), "{").unwrap();
+        assert!(Catalog::load(folder.path()).is_err());
+    }
+}

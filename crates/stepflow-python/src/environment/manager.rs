@@ -1,0 +1,245 @@
+//! The environments that callers ask for: made, changed, found and removed, within what is allowed.
+//!
+//! A handle stands for a digest. A tree is removed only when no execution holds it, which the
+//! engine knows; whoever finds one for an execution holds it before the catalog is released.
+
+mod inner;
+mod service;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use engine::{Engine, Environment, EnvironmentLease};
+
+use super::EnvironmentError;
+use super::build::size_of_tree;
+use super::catalog::{Catalog, Tree, now_ms};
+use super::config::{EnvironmentConfig, InstallPolicy, PipConfig};
+use super::interpreter::Resolved;
+use super::order::{self, LOCK, Order};
+use super::requested::Requested;
+use super::service::ProgressSink;
+use crate::dependencies::Dependency;
+
+/// Digits of a digest that name it well enough.
+const LEAST_DIGITS: usize = 8;
+/// Builds that may run or wait.
+const MOST_BUILDS: usize = 16;
+/// A use is written down when the last one that was is older.
+const USE_GRAIN_MS: u64 = 60_000;
+
+/// The environments of one folder. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct PythonEnvironmentImpl {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    requested: Requested,
+    config: EnvironmentConfig,
+    policy: InstallPolicy,
+    engine: OnceLock<Engine>,
+    catalog: Mutex<Catalog>,
+    /// Those that were looked at, by digest.
+    known: Mutex<HashMap<String, Arc<Environment>>>,
+    /// Trees that are being removed. Changed and asked only with `catalog` locked.
+    leaving: Mutex<HashSet<String>>,
+    building: tokio::sync::Mutex<()>,
+    /// Builds that run or wait.
+    queue: tokio::sync::Semaphore,
+}
+
+impl PythonEnvironmentImpl {
+    /// The environments of an open folder. `config` gives the defaults of what is created.
+    ///
+    /// Errors: the folder's catalog cannot be read.
+    pub fn new(
+        requested: Requested,
+        config: EnvironmentConfig,
+        policy: InstallPolicy,
+    ) -> Result<Self, EnvironmentError> {
+        requested.sweep();
+        let catalog = Catalog::load(requested.folder());
+        let catalog = catalog
+            .map_err(|source| EnvironmentError::host("read the list of environments", source))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                requested,
+                config,
+                policy,
+                engine: OnceLock::new(),
+                catalog: Mutex::new(catalog),
+                known: Mutex::default(),
+                leaving: Mutex::default(),
+                building: tokio::sync::Mutex::default(),
+                queue: tokio::sync::Semaphore::new(MOST_BUILDS),
+            }),
+        })
+    }
+
+    /// Serves them on an engine that was started with this folder. The first one counts.
+    pub fn attach(&self, engine: Engine) {
+        let _ = self.inner.engine.set(engine);
+    }
+
+    /// The open folder.
+    #[must_use]
+    pub fn requested(&self) -> &Requested {
+        &self.inner.requested
+    }
+
+    /// The environment for an execution, held until its lease is dropped. Packages that it lacks
+    /// are installed into another one, which later executions with the same wish find.
+    pub async fn find(
+        &self,
+        name: Option<&str>,
+        packages: &[String],
+    ) -> Result<(Arc<Environment>, EnvironmentLease), EnvironmentError> {
+        let inner = &self.inner;
+        let base = name.map(|name| inner.resolve(name)).transpose()?;
+        let Some(digest) = base.filter(|_| packages.is_empty()) else {
+            let digest = self.with_packages(name, packages).await?;
+            return inner.hold(&digest);
+        };
+        inner.hold(&digest)
+    }
+
+    async fn with_packages(
+        &self,
+        name: Option<&str>,
+        packages: &[String],
+    ) -> Result<String, EnvironmentError> {
+        let inner = &self.inner;
+        let mut wanted = Vec::new();
+        let mut version = String::new();
+        let mut preferred = None;
+        if let Some(name) = name {
+            let digest = inner.resolve(name)?;
+            let base = inner.environment(&digest)?;
+            version = base.interpreter.version_text();
+            preferred = fs::read_to_string(inner.requested.tree(&digest).join(LOCK)).ok();
+            let have = base.packages.iter();
+            wanted = have
+                .map(|(name, version)| format!("{name}=={version}"))
+                .collect();
+        }
+        wanted.extend(packages.iter().cloned());
+        let parsed: Result<Vec<_>, _> = wanted.iter().map(|text| Dependency::parse(text)).collect();
+        let parsed = parsed.map_err(|error| EnvironmentError::Refused {
+            reason: error.to_string(),
+        })?;
+        let python = inner.python(&version)?.clone();
+        let requirements = order::requirements(&parsed, &python, &inner.policy)?;
+        let question = format!("{}\n{}", python.identity, requirements.join("\n"));
+        let answer = inner.catalog().asked.get(&question).cloned();
+        if let Some(digest) = answer {
+            return Ok(digest);
+        }
+        let silent: ProgressSink = Arc::new(|_| {});
+        let digest = self
+            .build(python, requirements, None, preferred, silent)
+            .await?;
+        inner.change(|catalog| catalog.asked.insert(question, digest.clone()))?;
+        Ok(digest)
+    }
+
+    /// Builds a tree unless it is there, enters it into the catalog and makes room for it.
+    async fn build(
+        &self,
+        python: Resolved,
+        requirements: Vec<String>,
+        pip: Option<PipConfig>,
+        preferred: Option<String>,
+        progress: ProgressSink,
+    ) -> Result<String, EnvironmentError> {
+        let inner = Arc::clone(&self.inner);
+        let place = self.inner.queue.try_acquire();
+        let _place = place.map_err(|_| EnvironmentError::Busy)?;
+        let _one_at_a_time = self.inner.building.lock().await;
+        let identity = python.identity.clone();
+        let pip = pip
+            .or_else(|| inner.config.pip_config.clone())
+            .unwrap_or_default();
+        let work = move || {
+            let order = Order {
+                python: &python,
+                requirements: &requirements,
+                pip: &pip,
+                policy: &inner.policy,
+                preferred,
+            };
+            let digest = order::fulfil(&inner.requested, &order, &|told| progress(told))?;
+            let bytes = size_of_tree(&inner.requested.tree(&digest));
+            Ok::<_, EnvironmentError>((digest, bytes))
+        };
+        let built = tokio::task::spawn_blocking(work).await;
+        let (digest, bytes) = built.map_err(|_| EnvironmentError::Refused {
+            reason: "the build broke off; ask again".into(),
+        })??;
+        let tree = Tree {
+            interpreter: identity,
+            bytes,
+            used_ms: now_ms(),
+        };
+        self.inner
+            .change(|catalog| catalog.trees.insert(digest.clone(), tree))?;
+        self.make_room(&digest).await?;
+        Ok(digest)
+    }
+
+    /// Removes others until all are within their bounds; if that cannot be, the new one.
+    async fn make_room(&self, newest: &str) -> Result<(), EnvironmentError> {
+        let inner = &self.inner;
+        let is_full = |catalog: &Catalog| {
+            catalog.trees.len() > inner.config.max_environments.max(1)
+                || catalog.bytes() > inner.policy.most_bytes
+        };
+        let victims = inner.catalog().victims();
+        let others = victims.iter().filter(|digest| *digest != newest);
+        for victim in others.filter(|_| inner.config.auto_cleanup) {
+            if !is_full(&inner.catalog()) {
+                break;
+            }
+            match self.remove_tree(victim).await {
+                Ok(()) | Err(EnvironmentError::InUse(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if is_full(&inner.catalog()) {
+            self.remove_tree(newest).await?;
+            return Err(EnvironmentError::Refused {
+                reason: "there is no room for another environment; remove one first".into(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn remove_tree(&self, digest: &str) -> Result<(), EnvironmentError> {
+        let inner = &self.inner;
+        // From here on nobody can begin to hold it.
+        inner.leave(digest, true);
+        if let Some(engine) = inner.engine.get()
+            && let Err(error) = engine.forget(digest).await
+        {
+            inner.leave(digest, false);
+            return Err(error.into());
+        }
+        inner.known().remove(digest);
+        let tree = inner.requested.tree(digest);
+        let gone = tree.with_file_name(format!(".gone-{digest}"));
+        let forgotten = inner.change(|catalog| catalog.forget(digest));
+        inner.leave(digest, false);
+        forgotten?;
+        let removed = tokio::task::spawn_blocking(move || {
+            fs::rename(&tree, &gone).and_then(|()| fs::remove_dir_all(&gone))
+        });
+        match removed.await {
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(EnvironmentError::host("remove an environment", error))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What the manager's parts share: the catalog, names, what is known of a tree, who holds it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use engine::{Environment, EnvironmentLease};
+
+use super::{Inner, LEAST_DIGITS, USE_GRAIN_MS};
+use crate::environment::catalog::{Catalog, Handle, now_ms};
+use crate::environment::config::EnvironmentId;
+use crate::environment::interpreter::Resolved;
+use crate::environment::{EnvironmentDescription, EnvironmentError, read_manifest};
+
+impl Inner {
+    /// Says that a tree is being removed, or no longer.
+    pub(super) fn leave(&self, digest: &str, begins: bool) {
+        let _catalog = self.catalog();
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        if begins {
+            leaving.insert(digest.to_owned());
+        } else {
+            leaving.remove(digest);
+        }
+    }
+
+    pub(super) fn is_leaving(&self, digest: &str) -> bool {
+        let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.contains(digest)
+    }
+
+    pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
+        // Whoever panicked with it had not begun to change it: changes are single assignments.
+        self.catalog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn known(&self) -> MutexGuard<'_, HashMap<String, Arc<Environment>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the catalog, here and on disk.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Catalog) -> T,
+    ) -> Result<T, EnvironmentError> {
+        let mut catalog = self.catalog();
+        let result = change(&mut catalog);
+        let saved = catalog.save(self.requested.folder());
+        saved.map_err(|source| EnvironmentError::host("write the list of environments", source))?;
+        Ok(result)
+    }
+
+    pub(super) fn python(&self, version: &str) -> Result<&Resolved, EnvironmentError> {
+        if !version.is_empty() || !self.config.python_version.is_empty() {
+            let wanted = if version.is_empty() {
+                self.config.python_version.as_str()
+            } else {
+                version
+            };
+            return self.requested.interpreter(wanted);
+        }
+        let default = self
+            .engine
+            .get()
+            .map(|engine| engine.environment().interpreter.version);
+        let mut all = self.requested.interpreters.iter();
+        match all.find(|one| Some(one.interpreter.version) == default) {
+            Some(same) => Ok(same),
+            None => self.requested.interpreter(""),
+        }
+    }
+
+    /// The digest that an id or the beginning of a digest stands for.
+    pub(super) fn resolve(&self, name: &str) -> Result<String, EnvironmentError> {
+        let catalog = self.catalog();
+        if let Some(handle) = name.parse().ok().and_then(|id| catalog.handles.get(&id)) {
+            return Ok(handle.digest.clone());
+        }
+        let mut found = catalog
+            .trees
+            .keys()
+            .filter(|digest| digest.starts_with(name));
+        match (found.next(), found.next()) {
+            (Some(one), None) if name.len() >= LEAST_DIGITS => Ok(one.clone()),
+            _ => Err(EnvironmentError::Unknown {
+                wanted: name.chars().take(80).collect(),
+            }),
+        }
+    }
+
+    pub(super) fn hold(
+        &self,
+        digest: &str,
+    ) -> Result<(Arc<Environment>, EnvironmentLease), EnvironmentError> {
+        let environment = self.environment(digest)?;
+        let engine = self.engine.get().ok_or_else(|| EnvironmentError::Refused {
+            reason: "nothing is served here".into(),
+        })?;
+        let mut catalog = self.catalog();
+        let found = catalog.trees.get_mut(digest);
+        let Some(tree) = found.filter(|_| !self.is_leaving(digest)) else {
+            return Err(EnvironmentError::Unknown {
+                wanted: digest.to_owned(),
+            });
+        };
+        let lease = engine.hold(&environment);
+        let lease = lease.map_err(|error| EnvironmentError::Refused {
+            reason: error.to_string(),
+        })?;
+        let now = now_ms();
+        if now.saturating_sub(tree.used_ms) > USE_GRAIN_MS {
+            tree.used_ms = now;
+            // What is lost with it is an order of removal.
+            let _ = catalog.save(self.requested.folder());
+        }
+        Ok((environment, lease))
+    }
+
+    pub(super) fn environment(&self, digest: &str) -> Result<Arc<Environment>, EnvironmentError> {
+        if let Some(known) = self.known().get(digest) {
+            return Ok(Arc::clone(known));
+        }
+        let identity = self
+            .catalog()
+            .trees
+            .get(digest)
+            .map(|tree| tree.interpreter.clone());
+        let unknown = || EnvironmentError::Unknown {
+            wanted: digest.to_owned(),
+        };
+        let identity = identity.ok_or_else(unknown)?;
+        let mut all = self.requested.interpreters.iter();
+        let python = all.find(|one| one.identity == identity);
+        let python = python.ok_or_else(|| EnvironmentError::Refused {
+            reason: "the Python of this environment is no longer on this host; create it anew"
+                .into(),
+        })?;
+        let environment = Arc::new(Environment {
+            digest: digest.to_owned(),
+            root: self.requested.tree(digest),
+            interpreter: python.interpreter.clone(),
+            packages: read_manifest(&self.requested.tree(digest))?.packages,
+        });
+        self.known()
+            .insert(digest.to_owned(), Arc::clone(&environment));
+        Ok(environment)
+    }
+
+    pub(super) fn handle(&self, id: EnvironmentId) -> Result<Handle, EnvironmentError> {
+        let found = self.catalog().handles.get(&id).cloned();
+        found.ok_or_else(|| EnvironmentError::Unknown {
+            wanted: id.to_string(),
+        })
+    }
+
+    pub(super) fn describe(
+        &self,
+        id: EnvironmentId,
+    ) -> Result<EnvironmentDescription, EnvironmentError> {
+        let handle = self.handle(id)?;
+        let environment = self.environment(&handle.digest)?;
+        let tree = self.catalog().trees.get(&handle.digest).cloned();
+        Ok(EnvironmentDescription {
+            id,
+            python: environment.interpreter.version_text(),
+            requirements: handle.requirements,
+            packages: environment.packages.clone(),
+            bytes: tree.as_ref().map_or(0, |tree| tree.bytes),
+            created_ms: handle.created_ms,
+            used_ms: tree.as_ref().map_or(0, |tree| tree.used_ms),
+            is_active: handle.is_active,
+            digest: handle.digest,
+        })
+    }
+}

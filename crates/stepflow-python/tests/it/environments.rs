@@ -1,0 +1,327 @@
+//! Environments that callers ask for, on an index of tiny wheels on disk; numpy from the real one.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use engine::{Engine, EngineConfig, EnvironmentChoice, ExecutionRequest, LimitPolicy, Tier};
+use stepflow_python::{
+    Dependency, EngineExecutor, EnvironmentConfig, EnvironmentDescription, EnvironmentError,
+    EnvironmentOrder, EnvironmentService, InstallPolicy, PipConfig, ProgressSink,
+    PythonEnvironment, PythonEnvironmentImpl, PythonExecutor, Requested,
+};
+use tempfile::TempDir;
+
+use crate::support::bare_environment;
+
+struct Bench {
+    executor: EngineExecutor,
+    environments: PythonEnvironmentImpl,
+    engine: Engine,
+    state: TempDir,
+}
+
+/// `uv`, fetched once for all tests.
+fn tools(state: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
+    std::fs::create_dir_all(&shared).unwrap();
+    std::os::unix::fs::symlink(shared, state.join("tools")).unwrap();
+}
+
+async fn bench(policy: InstallPolicy, most: usize) -> Bench {
+    let state = tempfile::tempdir().unwrap();
+    tools(state.path());
+    let index = state.path().join("index");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/index.py");
+    let made = Command::new("python3")
+        .arg(script)
+        .arg(&index)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let pip = PipConfig {
+        index_url: Some(format!("file://{}", index.display())),
+        ..PipConfig::default()
+    };
+    bench_on(state, policy, most, Some(pip)).await
+}
+
+async fn bench_on(
+    state: TempDir,
+    policy: InstallPolicy,
+    most: usize,
+    pip_config: Option<PipConfig>,
+) -> Bench {
+    let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools.lock"));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    let requested = Requested::open(state.path(), None, &|_| {}).unwrap();
+    drop(lock);
+    let tree = state.path().join("environment");
+    // After a restart it is there already.
+    let _ = std::fs::remove_dir_all(&tree);
+    let environment = bare_environment(&tree);
+    let config = EnvironmentConfig {
+        max_environments: most,
+        pip_config,
+        ..EnvironmentConfig::default()
+    };
+    let engine = Engine::start(EngineConfig {
+        state: state.path().to_owned(),
+        environment,
+        requested: Some(requested.for_engine()),
+        limits: LimitPolicy::default(),
+        slots: 4,
+        pool_bytes: 256 << 20,
+        preload: None,
+        plain: false,
+        min_tier: Tier::Rootless,
+    });
+    let engine = engine.await.unwrap();
+    let environments = PythonEnvironmentImpl::new(requested, config, policy).unwrap();
+    Bench {
+        executor: EngineExecutor::with_environments(engine.clone(), environments.clone()),
+        environments,
+        engine,
+        state,
+    }
+}
+
+fn silent() -> ProgressSink {
+    Arc::new(|_| {})
+}
+
+fn wanted(packages: &[&str]) -> Vec<Dependency> {
+    packages
+        .iter()
+        .map(|text| Dependency::parse(text).unwrap())
+        .collect()
+}
+
+impl Bench {
+    async fn create(&self, packages: &[&str]) -> Result<EnvironmentDescription, EnvironmentError> {
+        let order = EnvironmentOrder {
+            python: String::new(),
+            packages: wanted(packages),
+        };
+        self.environments.create(order, silent()).await
+    }
+
+    async fn run(&self, name: Option<&str>, packages: &[&str], source: &str) -> String {
+        let request = ExecutionRequest {
+            source: source.into(),
+            environment: EnvironmentChoice::Asked {
+                name: name.map(str::to_owned),
+                packages: packages.iter().map(|text| (*text).to_owned()).collect(),
+            },
+            ..Default::default()
+        };
+        let report = self
+            .executor
+            .start(request)
+            .await
+            .unwrap()
+            .finish()
+            .await
+            .unwrap();
+        report.stdout.text().0 + &report.stderr.text().0
+    }
+
+    /// Digests of the trees on disk, and whatever else lies there.
+    fn trees(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.state.path().join("requested/trees")).unwrap();
+        entries
+            .map(|one| one.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+const VERSION: &str = "import alpha; print(alpha.VERSION)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_install_moves_the_handle_and_executions_that_run_keep_the_old_packages() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let made = bench.create(&["alpha<2", "json"]).await.unwrap();
+    assert_eq!(made.packages, [("alpha".to_owned(), "1.0".to_owned())]);
+    let id = made.id.to_string();
+    assert_eq!(bench.run(Some(&id), &[], VERSION).await, "1.0\n");
+    let request = ExecutionRequest {
+        source: "print('up', flush=True)\nimport time; time.sleep(2)\nimport alpha; print(alpha.VERSION)".into(),
+        environment: EnvironmentChoice::Asked {
+            name: Some(id.clone()),
+            packages: vec![],
+        },
+        ..Default::default()
+    };
+    let running = bench.executor.start(request).await.unwrap();
+    let moved = bench
+        .environments
+        .install(made.id, wanted(&["alpha==2.0", "gamma"]), silent());
+    let moved = moved.await.unwrap();
+    assert_ne!(moved.digest, made.digest);
+    assert_eq!(moved.requirements, ["alpha==2.0", "gamma"]);
+    assert_eq!(bench.run(Some(&id), &[], VERSION).await, "2.0\n");
+    assert_eq!(running.finish().await.unwrap().stdout.text().0, "up\n1.0\n");
+    let same = bench
+        .environments
+        .install(made.id, wanted(&["gamma"]), silent())
+        .await
+        .unwrap();
+    assert_eq!(same.digest, moved.digest, "what is there is skipped");
+    let lock = bench.environments.lock(made.id).await.unwrap();
+    assert!(
+        lock.contains("alpha==2.0") && lock.contains("--hash=sha256:"),
+        "{lock}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_of_an_execution_are_installed_once_and_pruned_when_nobody_names_them() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let told = bench
+        .run(
+            None,
+            &["beta"],
+            "import beta; import alpha; print(alpha.VERSION)",
+        )
+        .await;
+    assert_eq!(told, "1.0\n");
+    let trees = bench.trees();
+    assert_eq!(trees.len(), 1, "{trees:?}");
+    assert_eq!(bench.run(None, &["beta"], VERSION).await, "1.0\n");
+    let named = bench.create(&["gamma"]).await.unwrap();
+    let source = "import gamma, beta; print(gamma.VERSION, beta.VERSION)";
+    assert_eq!(
+        bench
+            .run(Some(&named.digest[..12]), &["beta"], source)
+            .await,
+        "1.0 1.0\n"
+    );
+    while bench.trees().len() > 1 {
+        assert!(bench.environments.prune().await.is_ok());
+    }
+    assert_eq!(bench.trees(), std::slice::from_ref(&named.digest));
+    bench.environments.remove(named.id).await.unwrap();
+    assert_eq!(bench.trees(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_build_leaves_nothing_and_names_the_package() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let cases: [(&[&str], &str); 6] = [
+        (&["nosuchpackage"], "nosuchpackage"),
+        (&["alpha", "sourceonly"], "sourceonly"),
+        (&["alpha==9"], "alpha==9"),
+        (&["beta", "alpha==2.0"], "beta"),
+        (&["alpha @ git+https://x.example/a"], "built from source"),
+        (&["alpha @ file:///srv/alpha.whl"], "only its operator"),
+    ];
+    for (packages, expected) in cases {
+        let error = bench.create(packages).await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{packages:?}: {error}");
+        assert_eq!(bench.trees(), Vec::<String>::new(), "{packages:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_does_not_list_is_refused() {
+    let listed = InstallPolicy {
+        allowed_packages: vec!["beta".into(), "gamma".into()],
+        ..InstallPolicy::default()
+    };
+    let bench = bench(listed, 100).await;
+    assert!(bench.create(&["gamma"]).await.is_ok());
+    let error = bench.create(&["beta"]).await.unwrap_err().to_string();
+    assert_eq!(error, "`alpha` is not on the operator's list of packages");
+    let error = bench.create(&["alpha"]).await.unwrap_err();
+    assert!(matches!(error, EnvironmentError::Refused { .. }));
+    assert_eq!(bench.trees().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_least_recently_used_makes_room_but_never_one_that_is_held_or_active() {
+    let bench = bench(InstallPolicy::default(), 2).await;
+    let first = bench.create(&["alpha<2"]).await.unwrap();
+    bench.environments.activate(first.id).await.unwrap();
+    let second = bench.create(&["gamma"]).await.unwrap();
+    let third = bench.create(&["beta"]).await.unwrap();
+    let left: Vec<_> = bench
+        .environments
+        .list()
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| one.id)
+        .collect();
+    assert_eq!(left, [first.id, third.id]);
+    assert!(
+        bench
+            .environments
+            .activate_environment(&second.id)
+            .await
+            .is_err()
+    );
+    let (_, held) = bench
+        .environments
+        .find(Some(&third.id.to_string()), &[])
+        .await
+        .unwrap();
+    let error = bench.environments.remove(third.id).await.unwrap_err();
+    assert!(matches!(error, EnvironmentError::InUse(_)), "{error}");
+    let error = bench.create(&["alpha==2.0"]).await.unwrap_err().to_string();
+    assert!(error.contains("no room"), "{error}");
+    drop(held);
+    bench.create(&["alpha==2.0"]).await.unwrap();
+    assert_eq!(bench.trees().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn environments_outlive_a_restart_and_one_folder_has_one_manager() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let config = EnvironmentConfig {
+        base_packages: vec!["alpha<2".into()],
+        ..EnvironmentConfig::default()
+    };
+    let id = bench
+        .environments
+        .create_environment(&config)
+        .await
+        .unwrap();
+    let second = Requested::open(bench.state.path(), None, &|_| {}).unwrap_err();
+    assert!(second.to_string().contains("another hognose"), "{second}");
+    let Bench {
+        executor,
+        environments,
+        engine,
+        state,
+    } = bench;
+    drop((executor, environments));
+    engine.shutdown(std::time::Duration::ZERO).await;
+    let again = bench_on(state, InstallPolicy::default(), 100, None).await;
+    assert_eq!(
+        again.run(Some(&id.to_string()), &[], VERSION).await,
+        "1.0\n"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_releases_of_numpy_serve_at_the_same_time() {
+    let state = tempfile::tempdir().unwrap();
+    tools(state.path());
+    let bench = bench_on(state, InstallPolicy::default(), 100, None).await;
+    let old = bench.create(&["numpy==1.26.4"]).await.unwrap();
+    let new = bench.create(&["numpy>=2,<3"]).await.unwrap();
+    let source = "import numpy; print(numpy.__version__, numpy.arange(4).sum())";
+    let (old, new) = (old.id.to_string(), new.id.to_string());
+    for _ in 0..3 {
+        let (first, second) = tokio::join!(
+            bench.run(Some(&old), &[], source),
+            bench.run(Some(&new), &[], source)
+        );
+        assert_eq!(first, "1.26.4 6\n");
+        assert!(
+            second.starts_with("2.") && second.ends_with(" 6\n"),
+            "{second}"
+        );
+    }
+}
