@@ -59,14 +59,15 @@ async fn keep(pools: Weak<Pools>) {
         while makers.len() < MAKERS
             && let Some(pool) = pools.neediest()
         {
+            // Counted at once: the next look must not want the same child again.
+            pool.making.raise();
             makers.spawn(refill(Arc::clone(&pools), pool));
         }
     }
 }
 
-/// Makes one child for a pool. A failure was logged; the pool rests before the next try.
+/// Makes one child for a pool that counts it as being made. A failure was logged; the pool rests before the next try.
 async fn refill(pools: Arc<Pools>, pool: Arc<Pool>) {
-    let _making = pool.making.up();
     match pools.make(&pool, &pools.settings.limits.defaults).await {
         Ok(child) => {
             pool.metrics.refills.add();
@@ -79,6 +80,7 @@ async fn refill(pools: Arc<Pools>, pool: Arc<Pool>) {
             pool.rest_until(Instant::now() + REST);
         }
     }
+    pool.making.lower();
 }
 
 impl Pools {
