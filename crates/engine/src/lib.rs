@@ -19,6 +19,7 @@ mod lease;
 pub mod limits;
 pub mod metrics;
 pub mod outcome;
+mod pace;
 mod pool;
 pub mod preload;
 mod process;

@@ -152,7 +152,7 @@ impl Slot {
         };
     }
 
-    /// Makes its tree give way to every other on the host for the rest of this execution.
+    /// Makes its tree give way to every other on the host.
     pub(crate) fn give_way(&self) {
         // A kernel without it shares the processors evenly; no bound depends on it.
         let _ = self.write(CgroupFile::CpuIdle, 1);

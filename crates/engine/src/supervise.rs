@@ -20,6 +20,7 @@ use crate::hand_over::{HandedOver, cpu_most_seconds, hand_over};
 use crate::lease::{Lifeline, Mounts, Ready};
 use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
+use crate::pace::{Pace, YOUNG_CPU};
 use crate::process::Watched;
 use crate::request::ExecutionRequest;
 use crate::sampler::{Sampler, Tree};
@@ -29,13 +30,10 @@ use crate::streams::{Flood, read_output, read_report};
 
 /// Least time between two looks at the CPU clock, and between two samples of memory.
 const SAMPLE: Duration = Duration::from_millis(20);
-/// CPU time after which an execution gives way to all others: whoever needs less than that is not
-/// made to wait by those who need much more.
-const YOUNG_CPU: Duration = Duration::from_millis(100);
 /// Refused forks after which a tree is killed: by then it does nothing but try again. Thousands of
 /// such processes would hold kernel locks that every other execution has to wait for.
 const MOST_REFUSED_FORKS: u64 = 100;
-/// How often a tree that gives way is looked at.
+/// How often a tree that gives way, or has done so, is looked at.
 const OLD_LOOK: Duration = Duration::from_millis(100);
 /// How long a killed tree that gives way may take to die before it gives way no longer.
 const DYING: Duration = Duration::from_millis(250);
@@ -166,6 +164,7 @@ pub(crate) async fn supervise(
     let mut killed_for = None;
     let mut cancelled = false;
     let mut seen = Sample::default();
+    let mut pace = Pace::new(began, slot.gives_way());
     let dead = loop {
         tokio::select! {
             biased;
@@ -179,7 +178,7 @@ pub(crate) async fn supervise(
             }
             _ = &mut *cancel, if !cancelled => cancelled = true,
             () = flood.burst.notified() => killed_for = killed_for.or(Some(Limit::Output)),
-            limit = watch.next_limit(&mut seen), if !lifeline.is_cut() => match limit {
+            limit = watch.next_limit(&mut seen, &mut pace), if !lifeline.is_cut() => match limit {
                 Ok(limit) => killed_for = Some(limit),
                 // Nothing bounds its memory any more.
                 Err(error) => {
@@ -301,7 +300,11 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Waits until a limit is broken. Errors: nobody can say any more.
-    async fn next_limit(&self, seen: &mut Sample) -> Result<Limit, ExecutionError> {
+    async fn next_limit(
+        &self,
+        seen: &mut Sample,
+        pace: &mut Pace,
+    ) -> Result<Limit, ExecutionError> {
         loop {
             let left = self.limits.wall.saturating_sub(self.began.elapsed());
             if left.is_zero() {
@@ -315,13 +318,15 @@ impl Watch<'_> {
                 if self.slot.refused_forks() > MOST_REFUSED_FORKS {
                     return Ok(Limit::Processes);
                 }
-                if used >= YOUNG_CPU && !self.slot.gives_way() {
-                    self.slot.give_way();
+                match (self.slot.gives_way(), pace.next(Instant::now(), used)) {
+                    (false, true) => self.slot.give_way(),
+                    (true, false) => self.slot.stop_giving_way(),
+                    (true, true) | (false, false) => {}
                 }
                 // With every processor busy a bound cannot be reached sooner than this.
                 let soonest =
                     |bound: Duration| (bound.saturating_sub(used) / processors()).max(SAMPLE);
-                if self.slot.gives_way() {
+                if used >= YOUNG_CPU || self.slot.gives_way() {
                     soonest(self.limits.cpu).min(OLD_LOOK)
                 } else {
                     soonest(self.limits.cpu.min(YOUNG_CPU))

@@ -162,3 +162,26 @@ async fn a_flood_keeps_head_and_tail_and_counts_the_rest() {
     assert_eq!(report.stdout.head.len() + report.stdout.tail.len(), 1000);
     assert_eq!(report.stdout.dropped_bytes, 601 + 100_001 + 401 - 1000);
 }
+
+#[tokio::test]
+async fn a_long_execution_has_its_turns_on_a_busy_host() {
+    let bench = bench().await;
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let busy = |_| {
+        let stop = std::sync::Arc::clone(&stop);
+        std::thread::spawn(move || {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        })
+    };
+    let threads: Vec<_> = (0..processors * 2).map(busy).collect();
+    let source = "import time\nwhile time.process_time() < 0.8: pass\nprint('done')";
+    let report = bench.run(source).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(stdout(&report), "done\n", "{report:?}");
+}
