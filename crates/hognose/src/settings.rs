@@ -9,6 +9,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use server::ApiKey;
@@ -234,6 +235,10 @@ impl Sources {
         let allowed = list("HOGNOSE_ALLOWED_PACKAGES");
         wish.policy.allowed_packages = allowed.iter().map(|name| normal_name(name)).collect();
         wish.policy.offline = self.switch("HOGNOSE_OFFLINE")?;
+        wish.policy.source_builds = self.switch("HOGNOSE_SOURCE_BUILDS")?;
+        wish.policy.git_hosts = list("HOGNOSE_GIT_HOSTS");
+        let conda = self.find(None, "", "HOGNOSE_CONDA");
+        wish.policy.conda = conda.map(|found| found.text.into());
         if let Some(found) = self.find(None, "", "HOGNOSE_ENVIRONMENT_BYTES") {
             wish.policy.most_bytes = limits::bytes(&found.text).context(found.origin)?;
         }
@@ -249,13 +254,32 @@ impl Sources {
         let index = self
             .find(None, "", "HOGNOSE_INDEX_URL")
             .map(|found| found.text);
+        let pip = PipConfig::default();
+        let seconds = self.whole("HOGNOSE_INDEX_TIMEOUT_SECONDS", 1)?;
+        let retries = self.whole("HOGNOSE_INDEX_RETRIES", 0)?;
         wish.config.pip_config = Some(PipConfig {
             index_url: index,
             extra_index_urls: list("HOGNOSE_EXTRA_INDEX_URLS"),
             trusted_hosts: list("HOGNOSE_TRUSTED_HOSTS"),
-            ..PipConfig::default()
+            timeout: seconds.map_or(pip.timeout, |seconds| Duration::from_secs(seconds.into())),
+            retries: retries.unwrap_or(pip.retries),
         });
         Ok(wish)
+    }
+
+    /// A variable that is a whole number, if it is set.
+    fn whole(&self, variable: &str, least: u32) -> anyhow::Result<Option<u32>> {
+        let Some(found) = self.find(None, "", variable) else {
+            return Ok(None);
+        };
+        let number = found.text.parse().ok().filter(|number| *number >= least);
+        let wrong = || {
+            format!(
+                "{} is `{}`; use a whole number from {least}",
+                found.origin, found.text
+            )
+        };
+        number.with_context(wrong).map(Some)
     }
 
     /// A variable that is `1` or `0`.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::files::{pyproject, requirements_file, script};
 pub use self::imports::{Origin, Scope};
+pub(crate) use self::requirement::admits;
 pub use self::requirement::{normal_name, satisfied};
 pub(crate) use self::source::of_source;
 
@@ -71,7 +72,8 @@ pub enum DependencyError {
 }
 
 impl Dependency {
-    /// Reads one requirement: a name with versions, extras and markers, or a direct reference.
+    /// Reads one requirement: a name with versions, extras and markers, a direct reference, or
+    /// Conda's `channel::name=version`.
     ///
     /// Errors: what PEP 508 does not allow; a direct reference that is neither Git nor a local file.
     pub fn parse(text: &str) -> Result<Self, DependencyError> {

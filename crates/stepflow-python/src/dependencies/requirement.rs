@@ -15,6 +15,14 @@ const MOST_BYTES: usize = 4096;
 
 pub(super) fn parse(text: &str) -> Result<Dependency, DependencyError> {
     let text = text.trim();
+    let head = text.split([' ', '@', ';', '[', '<', '>', '=', '!', '~', '(']);
+    if head
+        .into_iter()
+        .next()
+        .is_some_and(|head| head.contains("::"))
+    {
+        return parse_conda(text);
+    }
     let parsed = read(text)?;
     let (version, source) = match &parsed.version_or_url {
         None => (None, DependencySource::PyPI),
@@ -131,6 +139,19 @@ pub fn satisfied(requirement: &str, environment: &Environment) -> Result<bool, D
             Some(VersionOrUrl::Url(_)) | None => true,
         }),
     )
+}
+
+/// Whether a requirement lets `name` have `version`; one of another name does.
+pub(crate) fn admits(requirement: &str, name: &str, version: &Version) -> bool {
+    let Ok(wanted) = read(requirement.trim()) else {
+        return true;
+    };
+    match &wanted.version_or_url {
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) if wanted.name.to_string() == name => {
+            specifiers.contains(version)
+        }
+        Some(_) | None => true,
+    }
 }
 
 /// What markers see inside a guest; `None` only if a version of ours were none.

@@ -1,6 +1,7 @@
 //! What an environment is asked to be, in the seed's words, and the name it gets.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -110,6 +111,12 @@ pub struct InstallPolicy {
     pub offline: bool,
     /// Whether requirements may name files of this host.
     pub local_files: bool,
+    /// Whether what has no wheel is built from its source, in a guest without a network.
+    pub source_builds: bool,
+    /// Hosts that Git may be asked for sources; none when empty, for callers choose the address.
+    pub git_hosts: Vec<String>,
+    /// What fetches Conda packages instead of `micromamba`, `mamba` or `conda` on PATH.
+    pub conda: Option<PathBuf>,
     /// What all environments may take on disk. Unit: bytes.
     pub most_bytes: u64,
     /// For one build.
@@ -122,6 +129,9 @@ impl Default for InstallPolicy {
             allowed_packages: Vec::new(),
             offline: false,
             local_files: false,
+            source_builds: false,
+            git_hosts: Vec::new(),
+            conda: None,
             most_bytes: 20 << 30,
             timeout: Duration::from_secs(600),
         }

@@ -20,12 +20,15 @@ use super::interpreter::Resolved;
 use super::order::{self, LOCK, Order};
 use super::requested::Requested;
 use super::service::ProgressSink;
+use super::sources;
 use crate::dependencies::Dependency;
 
 /// Digits of a digest that name it well enough.
 const LEAST_DIGITS: usize = 8;
 /// Builds that may run or wait.
 const MOST_BUILDS: usize = 16;
+/// Packages of one environment that may have to be built from source.
+const MOST_SOURCES: usize = 32;
 /// A use is written down when the last one that was is older.
 const USE_GRAIN_MS: u64 = 60_000;
 
@@ -82,6 +85,40 @@ impl PythonEnvironmentImpl {
     /// Serves them on an engine that was started with this folder. The first one counts.
     pub fn attach(&self, engine: Engine) {
         let _ = self.inner.engine.set(engine);
+    }
+
+    /// What the operator allows.
+    pub(super) fn policy(&self) -> &InstallPolicy {
+        &self.inner.policy
+    }
+
+    /// The engine that serves them.
+    pub(super) fn engine(&self) -> Result<&Engine, EnvironmentError> {
+        self.inner.engine.get().ok_or_else(inner::nothing_served)
+    }
+
+    /// An environment with what a build needs, wheels only, held until its lease is dropped.
+    pub(super) async fn tools(
+        &self,
+        python: &Resolved,
+        requirements: &[String],
+    ) -> Result<(Arc<Environment>, EnvironmentLease), EnvironmentError> {
+        let parsed: Result<Vec<_>, _> = requirements
+            .iter()
+            .map(|text| Dependency::parse(text))
+            .collect();
+        let parsed = parsed.map_err(|error| EnvironmentError::Refused {
+            reason: error.to_string(),
+        })?;
+        let wheels_only = InstallPolicy {
+            source_builds: false,
+            ..self.inner.policy.clone()
+        };
+        let checked = order::requirements(&parsed, python, &wheels_only)?;
+        let pip = self.inner.config.pip_config.clone().unwrap_or_default();
+        let silent: ProgressSink = Arc::new(|_| {});
+        let digest = self.build_wheels_only(python, checked, pip, None, &silent);
+        self.inner.hold(&digest.await?)
     }
 
     /// The open folder.
@@ -154,14 +191,47 @@ impl PythonEnvironmentImpl {
         preferred: Option<String>,
         progress: ProgressSink,
     ) -> Result<String, EnvironmentError> {
-        let inner = Arc::clone(&self.inner);
         let place = self.inner.queue.try_acquire();
         let _place = place.map_err(|_| EnvironmentError::Busy)?;
+        let pip = pip
+            .or_else(|| self.inner.config.pip_config.clone())
+            .unwrap_or_default();
+        let mut wanted = self.with_wheels(&python, requirements, &progress).await?;
+        for _ in 0..MOST_SOURCES {
+            let built = self.build_wheels_only(
+                &python,
+                wanted.clone(),
+                pip.clone(),
+                preferred.clone(),
+                &progress,
+            );
+            let said = match built.await {
+                Err(EnvironmentError::Packages { said }) if self.inner.policy.source_builds => said,
+                other => return other,
+            };
+            let wheel = self.missing_wheel(&python, &wanted, &pip, (&said, &progress));
+            match wheel.await? {
+                Some(wheel) if !wanted.contains(&wheel) => wanted.push(wheel),
+                Some(_) | None => return Err(EnvironmentError::Packages { said }),
+            }
+        }
+        Err(EnvironmentError::Packages {
+            said: format!("more than {MOST_SOURCES} of them have no wheel"),
+        })
+    }
+
+    async fn build_wheels_only(
+        &self,
+        python: &Resolved,
+        requirements: Vec<String>,
+        pip: PipConfig,
+        preferred: Option<String>,
+        progress: &ProgressSink,
+    ) -> Result<String, EnvironmentError> {
+        let inner = Arc::clone(&self.inner);
+        let (python, progress) = (python.clone(), Arc::clone(progress));
         let _one_at_a_time = self.inner.building.lock().await;
         let identity = python.identity.clone();
-        let pip = pip
-            .or_else(|| inner.config.pip_config.clone())
-            .unwrap_or_default();
         let work = move || {
             let order = Order {
                 python: &python,
@@ -214,6 +284,24 @@ impl PythonEnvironmentImpl {
             });
         }
         Ok(())
+    }
+
+    /// Removes the wheels that were built here, unless a build may need one; returns their bytes.
+    async fn drop_wheels(&self) -> u64 {
+        let everybody = u32::try_from(MOST_BUILDS).unwrap_or(u32::MAX);
+        let Ok(_nobody_builds) = self.inner.queue.try_acquire_many(everybody) else {
+            return 0;
+        };
+        let wheels = self.inner.requested.folder().join(sources::WHEELS);
+        let removed = tokio::task::spawn_blocking(move || {
+            let bytes = size_of_tree(&wheels);
+            let entries = fs::read_dir(&wheels).into_iter().flatten().flatten();
+            for entry in entries {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+            bytes
+        });
+        removed.await.unwrap_or(0)
     }
 
     async fn remove_tree(&self, digest: &str) -> Result<(), EnvironmentError> {

@@ -6,12 +6,14 @@
 
 mod build;
 mod catalog;
+mod conda;
 pub mod config;
 mod interpreter;
 mod manager;
 mod order;
 mod requested;
 pub mod service;
+mod sources;
 mod uv;
 
 use std::fs::{self, File, OpenOptions};
@@ -319,11 +321,11 @@ fn digest_of(lock: &str, identity: &str) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex(&hasher.finalize())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn read_manifest(root: &Path) -> Result<Manifest, EnvironmentError> {

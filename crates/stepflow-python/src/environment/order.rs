@@ -15,7 +15,7 @@ use super::config::{InstallPolicy, PipConfig};
 use super::interpreter::Resolved;
 use super::requested::Requested;
 use super::uv::Job;
-use super::{EnvironmentError, MANIFEST, Progress, build, digest_of};
+use super::{EnvironmentError, MANIFEST, Progress, build, conda, digest_of, sources};
 use crate::dependencies::{Dependency, DependencySource, normal_name};
 
 /// The lock's name in an environment's folder.
@@ -43,27 +43,23 @@ pub(super) fn requirements(
     let mut wanted = BTreeMap::new();
     for dependency in dependencies {
         let text = dependency.to_requirement();
-        if dependency.source == DependencySource::Conda {
-            return Err(refused(format!(
-                "`{text}` is not installed: Conda packages run scripts of their own on the host when they are linked; name a wheel of the index"
-            )));
-        }
         if is_known_standard_library(python.interpreter.version.1, &dependency.name) {
             continue;
         }
         let parsed = Dependency::parse(&text).map_err(|error| refused(error.to_string()))?;
         match parsed.source {
-            DependencySource::PyPI => {}
+            DependencySource::PyPI | DependencySource::Conda => {}
             DependencySource::Local if !policy.local_files => {
                 return Err(refused(format!(
                     "`{}` names a file of this host, which only its operator may install",
                     parsed.name
                 )));
             }
-            DependencySource::Local if is_wheel(&text) => {}
-            DependencySource::Local | DependencySource::Git | DependencySource::Conda => {
+            DependencySource::Local if sources::is_wheel(&text) => {}
+            DependencySource::Local | DependencySource::Git if policy.source_builds => {}
+            DependencySource::Local | DependencySource::Git => {
                 return Err(refused(format!(
-                    "`{}` would have to be built from source, which is refused: only wheels are installed, for a build runs code of the package on the host",
+                    "`{}` would have to be built from source, which only the operator can allow (HOGNOSE_SOURCE_BUILDS=1); name a version that has a wheel",
                     parsed.name
                 )));
             }
@@ -73,11 +69,9 @@ pub(super) fn requirements(
     Ok(wanted.into_values().collect())
 }
 
-fn is_wheel(requirement: &str) -> bool {
-    let path = requirement
-        .split([';', '#', ' '])
-        .filter(|part| !part.is_empty());
-    path.into_iter().any(|part| part.ends_with(".whl"))
+/// Whether a requirement is `channel::name=version`.
+fn is_conda(requirement: &str) -> bool {
+    Dependency::parse(requirement).is_ok_and(|one| one.source == DependencySource::Conda)
 }
 
 fn refused(reason: String) -> EnvironmentError {
@@ -97,6 +91,7 @@ pub(super) fn fulfil(
     let scratch = at("make the build's folder", scratch)?;
     let job = Job {
         python: &order.python.interpreter.executable,
+        folder: requested.folder(),
         cache: &requested.folder().join("cache"),
         pip: order.pip,
         offline: order.policy.offline,
@@ -113,14 +108,21 @@ pub(super) fn fulfil(
         fs::create_dir_all(tree.join("share")),
     )?;
     let lock = tree.join(LOCK);
-    let text = resolve(requested, order, &job, &lock, progress)?;
+    let from_conda = fetch_from_conda(order, &scratch.path().join("conda"), &job)?;
+    let text = resolve(requested, order, &from_conda, &job, &lock, progress)?;
     let digest = digest_of(&text, &format!("requested {}", order.python.identity));
     let place = trees.join(&digest);
     if place.join(MANIFEST).exists() {
         return Ok(digest);
     }
-    if text.lines().any(|line| name_of(line).is_some()) {
+    if text
+        .lines()
+        .any(|line| !line.starts_with('#') && name_of(line).is_some())
+    {
         requested.uv.install(&job, &lock, &site, progress)?;
+    }
+    for fetched in &from_conda {
+        conda::install(fetched, &site)?;
     }
     build::finish(&tree, &site, &order.python.interpreter, &digest, progress)?;
     at(
@@ -130,24 +132,50 @@ pub(super) fn fulfil(
     Ok(digest)
 }
 
+/// Packages that are named `channel::name=version`.
+fn fetch_from_conda(
+    order: &Order<'_>,
+    scratch: &Path,
+    job: &Job<'_>,
+) -> Result<Vec<conda::Fetched>, EnvironmentError> {
+    let named = order.requirements.iter().filter(|text| is_conda(text));
+    let fetch = |(number, text): (usize, &String)| {
+        if order.policy.offline {
+            return Err(refused(format!("`{text}` is not fetched while offline")));
+        }
+        let folder = scratch.join(number.to_string());
+        let with = (order.policy.conda.as_deref(), folder.as_path());
+        conda::fetch(text, &order.python.interpreter, with, job.deadline)
+    };
+    named.enumerate().map(fetch).collect()
+}
+
 /// Writes the lock and returns its text.
 fn resolve(
     requested: &Requested,
     order: &Order<'_>,
+    from_conda: &[conda::Fetched],
     job: &Job<'_>,
     lock: &Path,
     progress: &dyn Fn(Progress),
 ) -> Result<String, EnvironmentError> {
     let input = lock.with_file_name("environment.in");
-    let mut wanted = order.requirements.join("\n");
-    wanted.push('\n');
+    let of_index = order.requirements.iter().filter(|text| !is_conda(text));
+    let wanted = of_index.chain(from_conda.iter().flat_map(|one| &one.requires));
+    let wanted: String = wanted.map(|text| format!("{text}\n")).collect();
+    let is_empty = wanted.is_empty();
     at("write the requirements", fs::write(&input, wanted))?;
     let preferred = order.preferred.as_deref().unwrap_or_default();
     at("write the lock", fs::write(lock, preferred))?;
-    if !order.requirements.is_empty() {
+    if !is_empty {
         requested.uv.compile(job, &input, lock, progress)?;
     }
-    let text = at("read the lock", fs::read_to_string(lock))?;
+    let mut text = at("read the lock", fs::read_to_string(lock))?;
+    for fetched in from_conda {
+        text.push_str(&fetched.pin);
+        text.push('\n');
+    }
+    at("write the lock", fs::write(lock, &text))?;
     let allowed = &order.policy.allowed_packages;
     let mut names = text.lines().filter_map(name_of);
     if let Some(name) = names.find(|name| !allowed.is_empty() && !allowed.contains(name)) {
@@ -160,6 +188,10 @@ fn resolve(
 
 /// The package that a line of a lock pins.
 fn name_of(line: &str) -> Option<String> {
+    if let Some(name) = sources::name_of_wheel(line) {
+        return Some(name);
+    }
+    let line = line.strip_prefix("# conda ").unwrap_or(line);
     let is_pin = line.starts_with(|c: char| c.is_ascii_alphanumeric());
     let end = line.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
     is_pin.then(|| normal_name(&line[..end.unwrap_or(line.len())]))
@@ -220,11 +252,6 @@ mod tests {
         assert!(of(&["a @ file:///srv/a-1-py3-none-any.whl"], &policy).is_ok());
         let error = of(&["a @ file:///srv/a.whl"], &InstallPolicy::default()).unwrap_err();
         assert!(error.to_string().contains("only its operator"), "{error}");
-        let conda = Dependency::parse_conda("conda-forge::numpy=1").unwrap();
-        let error = requirements(&[conda], &python(), &policy)
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("Conda"), "{error}");
     }
 
     #[test]
@@ -233,6 +260,7 @@ mod tests {
             name_of("Typing_Extensions==4 \\"),
             Some("typing-extensions".into())
         );
+        assert_eq!(name_of("# conda tqdm=4=0 sha256:ab"), Some("tqdm".into()));
         assert_eq!(name_of("    --hash=sha256:ab"), None);
         assert_eq!(name_of("# via x"), None);
     }

@@ -54,7 +54,7 @@ impl Requested {
                 reason: reason.into(),
             });
         }
-        for name in ["trees", "cache"] {
+        for name in ["trees", "cache", "wheels"] {
             make_private(&path.join(name)).map_err(at("make the folder of environments"))?;
         }
         let interpreters = interpreter::installed(is_root);

@@ -149,6 +149,8 @@ pub(super) struct Uv {
 /// One build of a requested environment.
 pub(super) struct Job<'a> {
     pub(super) python: &'a Path,
+    /// Where uv works: requirements that begin with `./` are found there.
+    pub(super) folder: &'a Path,
     pub(super) cache: &'a Path,
     pub(super) pip: &'a PipConfig,
     pub(super) offline: bool,
@@ -205,9 +207,50 @@ impl Uv {
         .map_err(packages)
     }
 
+    /// The indexes in the order in which uv asks them; the last one is its default.
+    pub(super) fn indexes(
+        &self,
+        pip: &PipConfig,
+        scratch: &Path,
+    ) -> Result<Vec<String>, EnvironmentError> {
+        let failed = |source| EnvironmentError::host("ask uv for its index", source);
+        if let Some(index) = &pip.index_url {
+            return Ok(pip
+                .extra_index_urls
+                .iter()
+                .chain([index])
+                .cloned()
+                .collect());
+        }
+        let (input, output) = (scratch.join("none.in"), scratch.join("none.out"));
+        std::fs::write(&input, "").map_err(failed)?;
+        let mut uv = bare_command(&self.program);
+        uv.env("HOME", "/nonexistent")
+            .args([
+                "pip",
+                "compile",
+                "--quiet",
+                "--no-config",
+                "--no-header",
+                "--offline",
+            ])
+            .args(["--no-cache", "--emit-index-url", "-o"])
+            .arg(&output)
+            .arg(&input);
+        run(&mut uv, None, &mut |_| {}).map_err(packages)?;
+        let text = std::fs::read_to_string(output).map_err(failed)?;
+        let default = text
+            .lines()
+            .find_map(|line| line.strip_prefix("--index-url "));
+        let all = pip.extra_index_urls.iter().cloned();
+        Ok(all
+            .chain(default.map(|index| index.trim().to_owned()))
+            .collect())
+    }
+
     fn command(&self, job: &Job<'_>, start: &[&str]) -> Command {
         let mut uv = bare_command(&self.program);
-        uv.current_dir("/")
+        uv.current_dir(job.folder)
             .env("HOME", "/nonexistent")
             .env("UV_PYTHON_DOWNLOADS", "never")
             .env(
@@ -284,7 +327,7 @@ fn follow(command: &mut Command, doing: &str, each: &dyn Fn(&str)) -> Result<(),
 }
 
 /// Why a program did not do its work.
-enum RunError {
+pub(super) enum RunError {
     /// Its last lines.
     Failed(String),
     /// It was killed at its deadline.
@@ -303,7 +346,8 @@ impl Drop for Killed {
     }
 }
 
-fn run(
+/// Runs a program to its end or its deadline, handing on its stderr line by line.
+pub(super) fn run(
     command: &mut Command,
     deadline: Option<Instant>,
     each: &mut dyn FnMut(&str),
@@ -346,7 +390,7 @@ fn run(
 }
 
 /// A command with the variables that a build may know, and nothing else of ours.
-fn bare_command(program: &Path) -> Command {
+pub(super) fn bare_command(program: &Path) -> Command {
     const KNOWN: [&str; 9] = [
         "path",
         "lang",

@@ -14,21 +14,21 @@ use tempfile::TempDir;
 
 use crate::support::bare_environment;
 
-struct Bench {
+pub(crate) struct Bench {
     executor: EngineExecutor,
-    environments: PythonEnvironmentImpl,
+    pub(crate) environments: PythonEnvironmentImpl,
     engine: Engine,
-    state: TempDir,
+    pub(crate) state: TempDir,
 }
 
 /// `uv`, fetched once for all tests.
-fn tools(state: &Path) {
+pub(crate) fn tools(state: &Path) {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
     std::fs::create_dir_all(&shared).unwrap();
     std::os::unix::fs::symlink(shared, state.join("tools")).unwrap();
 }
 
-async fn bench(policy: InstallPolicy, most: usize) -> Bench {
+pub(crate) async fn bench(policy: InstallPolicy, most: usize) -> Bench {
     let state = tempfile::tempdir().unwrap();
     tools(state.path());
     let index = state.path().join("index");
@@ -46,7 +46,7 @@ async fn bench(policy: InstallPolicy, most: usize) -> Bench {
     bench_on(state, policy, most, Some(pip)).await
 }
 
-async fn bench_on(
+pub(crate) async fn bench_on(
     state: TempDir,
     policy: InstallPolicy,
     most: usize,
@@ -99,7 +99,10 @@ fn wanted(packages: &[&str]) -> Vec<Dependency> {
 }
 
 impl Bench {
-    async fn create(&self, packages: &[&str]) -> Result<EnvironmentDescription, EnvironmentError> {
+    pub(crate) async fn create(
+        &self,
+        packages: &[&str],
+    ) -> Result<EnvironmentDescription, EnvironmentError> {
         let order = EnvironmentOrder {
             python: String::new(),
             packages: wanted(packages),
@@ -107,7 +110,7 @@ impl Bench {
         self.environments.create(order, silent()).await
     }
 
-    async fn run(&self, name: Option<&str>, packages: &[&str], source: &str) -> String {
+    pub(crate) async fn run(&self, name: Option<&str>, packages: &[&str], source: &str) -> String {
         let request = ExecutionRequest {
             source: source.into(),
             environment: EnvironmentChoice::Asked {
@@ -128,7 +131,7 @@ impl Bench {
     }
 
     /// Digests of the trees on disk, and whatever else lies there.
-    fn trees(&self) -> Vec<String> {
+    pub(crate) fn trees(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.state.path().join("requested/trees")).unwrap();
         entries
             .map(|one| one.unwrap().file_name().into_string().unwrap())

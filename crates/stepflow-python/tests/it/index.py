@@ -1,8 +1,9 @@
-"""Makes a package index of tiny wheels on disk. argv: its folder."""
+"""Makes a package index of tiny wheels on disk, and one source archive. argv: its folder."""
 
 import hashlib
 import pathlib
 import sys
+import tarfile
 import zipfile
 
 root = pathlib.Path(sys.argv[1])
@@ -28,8 +29,47 @@ wheel("alpha", "1.0")
 wheel("alpha", "2.0")
 wheel("beta", "1.0", requires="Requires-Dist: alpha<2\n")
 wheel("gamma", "1.0")
+
+# Its backend tells what it could reach where it ran.
+BACKEND = '''
+import os, socket, zipfile
+
+
+def get_requires_for_build_wheel(settings):
+    return ["alpha<2"]
+
+
+def build_wheel(folder, settings, metadata=None):
+    import alpha
+
+    try:
+        socket.create_connection(("192.0.2.1", 80), timeout=5)
+        network = "reached"
+    except OSError:
+        network = "none"
+    facts = {"NETWORK": network, "TOOL": alpha.VERSION, "WHERE": os.getcwd()}
+    info = "sourceonly-1.0.dist-info"
+    files = {
+        "sourceonly.py": "".join(f"{key} = {value!r}\\n" for key, value in facts.items()),
+        f"{info}/METADATA": "Metadata-Version: 2.1\\nName: sourceonly\\nVersion: 1.0\\nRequires-Dist: gamma\\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{one},,\\n" for one in [*files, f"{info}/RECORD"])
+    name = "sourceonly-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+    return name
+'''
+SYSTEM = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+
+project = root.parent / "sourceonly-1.0"
+project.mkdir()
+(project / "pyproject.toml").write_text(SYSTEM)
+(project / "backend.py").write_text(BACKEND)
 (root / "sourceonly").mkdir()
-(root / "sourceonly" / "sourceonly-1.0.tar.gz").write_bytes(b"")
+with tarfile.open(root / "sourceonly" / "sourceonly-1.0.tar.gz", "w:gz") as archive:
+    archive.add(project, "sourceonly-1.0")
 for folder in root.iterdir():
     links = []
     for file in folder.iterdir():

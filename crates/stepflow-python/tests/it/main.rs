@@ -8,6 +8,8 @@
 mod environments;
 mod executor;
 mod fuzz;
+mod pip;
 mod policy;
+mod sources;
 mod stdlib;
 mod support;

@@ -11,6 +11,12 @@ use crate::environment::config::EnvironmentId;
 use crate::environment::interpreter::Resolved;
 use crate::environment::{EnvironmentDescription, EnvironmentError, read_manifest};
 
+pub(super) fn nothing_served() -> EnvironmentError {
+    EnvironmentError::Refused {
+        reason: "nothing is served here".into(),
+    }
+}
+
 impl Inner {
     /// Says that a tree is being removed, or no longer.
     pub(super) fn leave(&self, digest: &str, begins: bool) {
@@ -92,9 +98,7 @@ impl Inner {
         digest: &str,
     ) -> Result<(Arc<Environment>, EnvironmentLease), EnvironmentError> {
         let environment = self.environment(digest)?;
-        let engine = self.engine.get().ok_or_else(|| EnvironmentError::Refused {
-            reason: "nothing is served here".into(),
-        })?;
+        let engine = self.engine.get().ok_or_else(nothing_served)?;
         let mut catalog = self.catalog();
         let found = catalog.trees.get_mut(digest);
         let Some(tree) = found.filter(|_| !self.is_leaving(digest)) else {

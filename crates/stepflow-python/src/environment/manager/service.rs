@@ -122,7 +122,7 @@ impl EnvironmentService for PythonEnvironmentImpl {
                 Err(error) => return Err(error),
             }
         }
-        Ok(freed)
+        Ok(freed + self.drop_wheels().await)
     }
 
     async fn list(&self) -> Result<Vec<EnvironmentDescription>, EnvironmentError> {
