@@ -31,7 +31,7 @@ use engine::Finding;
 use ruff_python_ast::{ModModule, PythonVersion};
 use ruff_python_parser::{Mode, ParseOptions, Parsed};
 
-use self::caps::Refused;
+use self::caps::{Admitted, Refused};
 pub(crate) use self::lines::Lines;
 
 pub use self::hints::{Hints, hints_of};
@@ -153,13 +153,15 @@ pub(crate) fn newest() -> PythonVersion {
 
 /// The tree, recovered where the syntax is wrong. Only for pool threads.
 fn parse(source: &str, version: PythonVersion) -> Result<Parsed<ModModule>, Refused> {
-    caps::admit(source)?;
+    let admitted = caps::admit(source)?;
     let options = ParseOptions::from(Mode::Module).with_target_version(version);
     let tree = ruff_python_parser::parse_unchecked(source, options)
         .try_into_module()
         // A module is what was asked for.
         .ok_or(Refused::Broken)?;
-    if !caps::is_safe(tree.tokens().iter().map(|token| token.kind())) {
+    if admitted == Admitted::ByTokens
+        && !caps::is_safe(tree.tokens().iter().map(|token| token.kind()))
+    {
         // Losing its memory is better than losing the process to its drop.
         tracing::error!("the parser read a source deeper than its tokens say; report this");
         std::mem::forget(tree);
