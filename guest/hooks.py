@@ -2,19 +2,20 @@
 
 A fork of ours needs hardly any of them: it has one thread, holds no lock, and is reseeded anyway.
 The program's own forks need them all. So `os.register_at_fork` is replaced before the preload is
-imported and put back in each child, together with one hook that runs all of the recorded ones:
-registering each would make every child copy the pages they lie on. Hooks that were registered
+imported and put back after it. In each child one hook is registered that runs all of the recorded
+ones: registering each would make every child copy the pages they lie on. Hooks that were registered
 before us are out of reach and run as ever.
 """
 
 import os
 import sys
+from _thread import get_native_id
 from types import SimpleNamespace
 
 # Whose hooks a fork of the zygote can go without, and why.
 _NEEDLESS = {
     "random": "every child is reseeded",
-    "threading": "there is one thread, and `restore` renews its native number",
+    "threading": "there is one thread, and its native number is seen to",
     "logging": "the zygote holds no lock",
     "concurrent.futures.thread": "the zygote holds no lock",
     "asyncio.events": "the zygote has no running loop",
@@ -23,12 +24,13 @@ _NEEDLESS = {
     "matplotlib.font_manager": "the warm-up has emptied its cache",
 }
 
+# A child is the second process of its namespace: init is the first.
+CHILDS_NUMBER = 2
+
 _register = os.register_at_fork
 _recorded = []
 # Those of them that a fork of the zygote needs.
 _needed = []
-# Namespaces and names under which modules have kept the recorder.
-_copies = []
 
 
 def install() -> None:
@@ -36,14 +38,19 @@ def install() -> None:
     os.register_at_fork = _record
 
 
-def find_copies() -> None:
-    """Looks for modules that have taken the function by its name; once, after the imports."""
+def stop_recording() -> None:
+    """Puts the function back, also where modules have kept ours; once, after the imports."""
     _needed[:] = [hooks for owner, hooks in _recorded if owner not in _NEEDLESS]
+    recorder, os.register_at_fork = os.register_at_fork, _register
     for module in list(sys.modules.values()):
         namespace = getattr(module, "__dict__", {})
         for name, value in list(namespace.items()):
-            if value is _record:
-                _copies.append((namespace, name))
+            if value is recorder:
+                namespace[name] = _register
+    # What `restore` would find in a child.
+    main_thread = _main_thread()
+    if hasattr(main_thread, "_native_id"):
+        main_thread._native_id = CHILDS_NUMBER
 
 
 def rehearse() -> None:
@@ -54,12 +61,8 @@ def rehearse() -> None:
 
 def restore() -> None:
     """In a child: does what the fork left out and registers everything for the program's forks."""
-    for namespace, name in _copies:
-        namespace[name] = _register
-    os.register_at_fork = _register
-    main_thread = getattr(sys.modules.get("threading"), "_main_thread", None)
-    if hasattr(main_thread, "_set_native_id"):
-        main_thread._set_native_id()
+    if get_native_id() != CHILDS_NUMBER and hasattr(_main_thread(), "_set_native_id"):
+        _main_thread()._set_native_id()
     for hooks in _needed:
         _run_late(hooks)
     _register(
@@ -67,6 +70,10 @@ def restore() -> None:
         after_in_parent=_run_after_in_parent,
         after_in_child=_run_after_in_child,
     )
+
+
+def _main_thread() -> object:
+    return getattr(sys.modules.get("threading"), "_main_thread", None)
 
 
 def _run_before() -> None:

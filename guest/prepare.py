@@ -21,6 +21,8 @@ import program
 _READ_BYTES = 64 * 1024
 # Where native code puts a request that is nothing but a source of at most this length.
 ROOM = ctypes.create_string_buffer(64 * 1024)
+# The same memory for Python: `ctypes` itself would touch many pages more.
+VIEW = memoryview(ROOM).cast("B")
 _COUNTS, _ARGUMENT, _FILE = struct.Struct("<IIII"), struct.Struct("<I"), struct.Struct("<IQ")
 
 
@@ -31,7 +33,7 @@ def take_request(told: int, descriptor: int) -> tuple:
     """
     if told >= 0:
         length, place = told & 0xFFFFFFFF, told >> 32
-        source, args = ctypes.string_at(ROOM, length), []
+        source, args = bytes(VIEW[:length]), []
     else:
         source, place, args, files = _read_request(descriptor)
         _write_workdir(source, files)
@@ -46,7 +48,7 @@ def _read_request(descriptor: int) -> tuple:
     expression, the arguments, and a list of `(name, bytes)`.
     """
     pipe = _Pipe(descriptor)
-    source_bytes, arg_count, file_count, place = _COUNTS.unpack_from(ROOM)
+    source_bytes, arg_count, file_count, place = _COUNTS.unpack_from(VIEW)
     args = []
     for _ in range(arg_count):
         (length,) = _ARGUMENT.unpack(pipe.take(_ARGUMENT.size))
@@ -102,21 +104,18 @@ def set_variables() -> None:
         os.environ["LD_LIBRARY_PATH"] = libraries
 
 
-def find_matplotlib_files() -> list:
+def _find_matplotlib_files() -> list:
     """Prebuilt font list and matplotlibrc: which file is offered under which name."""
     share, directory = layout.matplotlib_share(), layout.matplotlib_directory()
     names = os.listdir(share) if os.path.isdir(share) else []
     return [(f"{share}/{name}", f"{directory}/{name}") for name in names]
 
 
-def link_matplotlib_files(files: list) -> None:
+def link_matplotlib_files(make_folder: object, make_link: object) -> None:
     """Offers them in the writable directory, which need not exist yet."""
-    try:
-        os.mkdir(layout.matplotlib_directory())
-        for target, name in files:
-            os.symlink(target, name)
-    except FileExistsError:
-        pass  # Rehearsed in the zygote, where they are offered already.
+    make_folder(layout.matplotlib_directory())
+    for target, name in _find_matplotlib_files():
+        make_link(target, name)
 
 
 def open_world(streams: tuple = (0, 1, 2)) -> dict:

@@ -8,32 +8,56 @@ byte of its own memory, and the host believes a report only where its own facts 
 
 import builtins
 import importlib.util
+import marshal
 import sys
 import types
 
 # Every frame of ours, and no other, has this very dictionary as its `f_builtins`.
 BUILTINS = dict(vars(builtins))
 
-# Each after those it imports.
+# Each after those it imports, and whether every program needs it.
 _GUEST = (
-    "layout",
-    "text",
-    "values",
-    "failures",
-    "program",
-    "randomness",
-    "prepare",
-    "endings",
-    "runner",
-    "rehearsal",
+    ("layout", True),
+    ("text", False),
+    ("values", False),
+    ("failures", False),
+    ("program", True),
+    ("randomness", True),
+    ("prepare", True),
+    ("endings", True),
+    ("runner", True),
+    ("rehearsal", True),
+    ("ready", True),
 )
+# Objects of code are larger than what is usually laid densely, but not as large as this.
+_LONGEST_BYTES = 16 * 1024
 
 
-def load_file(name: str, path: str) -> types.ModuleType:
-    """Executes the file at `path` as a module with private builtins."""
+def load_file(name: str, path: str, lay_densely: object = None) -> types.ModuleType:
+    """Executes the file at `path` as a module with private builtins.
+
+    With `lay_densely` its objects lie side by side, and nothing else among them.
+    """
     with open(path, encoding="utf-8") as file:
         code = compile(file.read(), path, "exec", dont_inherit=True)
-    return _execute(name, code)
+    if lay_densely is None:
+        return _execute(name, code)
+    packed = marshal.dumps(code)
+
+    def import_apart(*args: object) -> object:
+        lay_densely(0)
+        try:
+            return builtins.__import__(*args)
+        finally:
+            lay_densely(_LONGEST_BYTES)
+
+    BUILTINS["__import__"] = import_apart
+    lay_densely(_LONGEST_BYTES)
+    try:
+        return _execute(name, marshal.loads(packed))
+    finally:
+        lay_densely(0)
+        BUILTINS["__import__"] = builtins.__import__
 
 
 def load_standard(name: str) -> types.ModuleType:
@@ -42,7 +66,7 @@ def load_standard(name: str) -> types.ModuleType:
     return _execute(name, spec.loader.get_code(name))
 
 
-def load_guest(directory: str) -> types.SimpleNamespace:
+def load_guest(directory: str, lay_densely: object) -> types.SimpleNamespace:
     """Loads the runner and all that it imports from `directory`; returns them by their names.
 
     The modules import one another by plain names, so they are in `sys.modules` for the time of
@@ -50,8 +74,9 @@ def load_guest(directory: str) -> types.SimpleNamespace:
     """
     loaded = {}
     try:
-        for name in _GUEST:
-            sys.modules[name] = loaded[name] = load_file(name, f"{directory}/{name}.py")
+        for name, is_hot in _GUEST:
+            module = load_file(name, f"{directory}/{name}.py", lay_densely if is_hot else None)
+            sys.modules[name] = loaded[name] = module
         loaded["failures"].use_private(load_standard("traceback"), load_standard("linecache"))
         loaded["runner"].use_private(load_standard("json.encoder"))
         return types.SimpleNamespace(**loaded)

@@ -55,7 +55,7 @@ def practise(write_report: object) -> None:
 
 def _run_to_its_end(namespace: dict, request: tuple, write_report: object) -> None:
     source, place = request
-    prepare.ROOM[: len(source)] = source
+    prepare.VIEW[: len(source)] = source
     ending = runner.execute_request(namespace, place << 32 | len(source))
     runner.shut_down(ending, endings.rehearse)
     payload = runner.encode(ending)

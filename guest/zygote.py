@@ -18,19 +18,24 @@ GUEST = os.path.dirname(os.path.abspath(__file__))
 LIBRARY = GUEST + "/libhognose_zygote.so"
 # Descriptors 0-2 are the standard streams, 3 is the control socket.
 HIGHEST_DESCRIPTOR = 3
-# After the snapshot. A third one made no difference when it was measured.
+# After the snapshot, each with practice runs. A third one made no difference when it was measured.
 REHEARSALS = 2
 FAILED_STATUS = 1
+# The largest object that CPython's own heap for small ones takes.
+SMALL_BYTES = 512
 
 
 def main(native: object = None) -> None:
     """Prepares the zygote and serves; in each child, runs the program. Never returns."""
     preload, is_plain, is_late = _arguments()
-    # Before the first import that might register a hook.
-    hooks = _import_own("hooks")
-    hooks.install()
-    runner = _load_runner()
     native = native or _load_native()
+    # Without the snapshot all objects lie where CPython puts them, so that both can be compared.
+    lay_densely = _lay_anywhere if is_plain else native.hognose_lay_densely
+    private = _import_own("private")
+    # Before the first import that might register a hook.
+    hooks = private.load_file("hooks", GUEST + "/hooks.py", lay_densely)
+    hooks.install()
+    runner = _load_runner(private, lay_densely)
     if native.hognose_prepare() != 0:
         _refuse("the native library is not usable; see the line above")
     runner.endings.install()
@@ -42,15 +47,19 @@ def main(native: object = None) -> None:
         _import(preload)
     except ImportError as error:
         _refuse(f"cannot import the preload: {error}; choose a preload the environment has")
-    files = _find(runner, hooks)
-    files = [] if is_late else files
-    rehearse = partial(_rehearse, runner, hooks, files, native.hognose_report)
+    # What is made from here on, every program uses.
+    gc.collect()  # Also empties the interpreter's lists of free objects, which lie anywhere.
+    lay_densely(SMALL_BYTES)
+    _find(runner, hooks, native)
+    if not is_late:
+        runner.prepare.link_matplotlib_files(partial(_offer, native, None), partial(_offer, native))
+    rehearse = partial(runner.ready.rehearse, hooks, native.hognose_report)
     rehearse()
     namespace = runner.prepare.open_world()
-    _take_snapshot(native, rehearse, is_plain)
+    _take_snapshot(native, rehearse, lay_densely, is_plain)
     # From here on they live on the stack alone, so that no frame below the program names them.
-    held = [native, partial(_get_ready, runner, hooks, files, namespace, bring_in)]
-    del native, hooks, files, namespace, bring_in, rehearse
+    held = [native, partial(runner.ready.get_ready, hooks, namespace, bring_in)]
+    del native, private, hooks, namespace, bring_in, rehearse, lay_densely
     runner.runner.main(*_serve(held))
     os._exit(FAILED_STATUS)
 
@@ -71,11 +80,12 @@ def _import_own(name: str) -> object:
         sys.modules.pop(name, None)
 
 
-def _load_runner() -> object:
+def _load_runner(private: object, lay_densely: object) -> object:
     """Loads our modules before the preload, then applies the program's variables to ourselves."""
-    runner = _import_own("private").load_guest(GUEST)
+    runner = private.load_guest(GUEST, lay_densely)
     runner.prepare.set_variables()
-    runner.prepare.link_matplotlib_files(runner.prepare.find_matplotlib_files())
+    make_folder = partial(os.makedirs, exist_ok=True)
+    runner.prepare.link_matplotlib_files(make_folder, os.symlink)
     return runner
 
 
@@ -94,56 +104,39 @@ def _postpone(runner: object, preload: list) -> object:
     return partial(packages.bring_in, preload, warmup)
 
 
-def _find(runner: object, hooks: object) -> list:
-    """Finds once what every child has to renew; returns the files of matplotlib."""
+def _find(runner: object, hooks: object, native: object) -> None:
+    """Finds once what every child has to renew."""
     # Again, for the children: imports have set variables of their own.
     runner.prepare.set_variables()
-    hooks.find_copies()
+    hooks.stop_recording()
     runner.endings.park()
-    runner.randomness.find()
-    return runner.prepare.find_matplotlib_files()
+    runner.randomness.find(native.hognose_renew_memory)
 
 
-def _take_snapshot(native: object, rehearse: object, is_plain: bool) -> None:
+def _offer(native: object, target: object, name: str) -> None:
+    """Has each child make the link, or without a target the folder."""
+    native.hognose_offer(target and os.fsencode(target), os.fsencode(name))
+
+
+def _lay_anywhere(_longest_bytes: int) -> int:
+    return 0
+
+
+def _take_snapshot(native: object, rehearse: object, lay_densely: object, is_plain: bool) -> None:
     """Freezes and moves the memory, then touches what a child will touch."""
     _check_alone()
     gc.collect()
+    lay_densely(0)
     _import_own("holes").fill()
     native.hognose_fill_holes()
+    gc.collect()
     gc.freeze()
+    lay_densely(SMALL_BYTES)
     if not is_plain:
         native.hognose_snapshot()  # Without one the fork is plain, and READY says so.
     for _ in range(REHEARSALS):
         native.hognose_rehearse()
         rehearse()
-
-
-def _rehearse(runner: object, hooks: object, files: list, write_report: object) -> None:
-    """What `_get_ready` and a program do, with every trace of it taken back."""
-    hooks.rehearse()
-    runner.randomness.renew()
-    runner.prepare.link_matplotlib_files(files)
-    runner.rehearsal.rehearse(write_report)
-
-
-def _get_ready(
-    runner: object,
-    hooks: object,
-    files: list,
-    namespace: dict,
-    bring_in: object,
-    write_report: object,
-) -> dict:
-    """Makes a confined child ready for any request; returns the program's namespace."""
-    hooks.restore()
-    runner.randomness.renew()
-    if bring_in is not None:
-        files = runner.prepare.find_matplotlib_files()
-    runner.prepare.link_matplotlib_files(files)
-    runner.rehearsal.practise(write_report)
-    if bring_in is not None:
-        bring_in()  # Last: from here on the packages' code may have changed anything.
-    return namespace
 
 
 def _check_alone() -> None:
@@ -165,6 +158,12 @@ def _load_native() -> object:
     for name in ("prepare", "fill_holes", "snapshot", "rehearse", "serve"):
         function = getattr(native, "hognose_" + name)
         function.argtypes, function.restype = [], ctypes.c_int
+    native.hognose_lay_densely.argtypes = [ctypes.c_size_t]
+    native.hognose_lay_densely.restype = ctypes.c_int
+    native.hognose_renew_memory.argtypes = [ctypes.c_size_t, ctypes.c_size_t]
+    native.hognose_renew_memory.restype = ctypes.c_int
+    native.hognose_offer.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    native.hognose_offer.restype = ctypes.c_int
     native.hognose_await_lease.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
     native.hognose_await_lease.restype = ctypes.c_int64
     native.hognose_report.argtypes = [ctypes.c_char_p, ctypes.c_size_t]

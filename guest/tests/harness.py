@@ -26,6 +26,22 @@ class Native:
         return 0
 
     @staticmethod
+    def hognose_lay_densely(longest):
+        return 0
+
+    @staticmethod
+    def hognose_renew_memory(address, length):
+        return 0
+
+    @staticmethod
+    def hognose_offer(target, name):
+        if target is None:
+            os.mkdir(name)
+        else:
+            os.symlink(target, name)
+        return 0
+
+    @staticmethod
     def hognose_fill_holes():
         return 0
 

@@ -47,7 +47,7 @@ class Hooks(unittest.TestCase):
             "told = []\n"
             "os.register_at_fork(before=lambda: told.append('before'),"
             " after_in_parent=lambda: told.append('parent'), after_in_child=lambda: told.append('c'))\n"
-            "hooks.find_copies(); hooks.rehearse()\nassert told == []\n"
+            "hooks.stop_recording(); hooks.rehearse()\nassert told == []\n"
             "hooks.restore()\n"
             "assert os.register_at_fork is posix.register_at_fork\n"
             "late = list(told); told.clear()\n"
@@ -70,7 +70,7 @@ class Hooks(unittest.TestCase):
             "for name in 'ab':\n"
             "  os.register_at_fork(before=tell(name + '1'), after_in_parent=tell(name + '2'))\n"
             "os.register_at_fork(after_in_parent=fail)\n"
-            "hooks.find_copies(); hooks.restore(); told.clear()\n"
+            "hooks.stop_recording(); hooks.restore(); told.clear()\n"
             "os.register_at_fork(before=tell('mine1'), after_in_parent=tell('mine2'))\n"
             "pid = os.fork()\n"
             "if pid == 0: os._exit(0)\n"
@@ -93,20 +93,31 @@ class Hooks(unittest.TestCase):
         source = (
             "import json, os, posix, types, hooks\nhooks.install()\n"
             "module = types.ModuleType('keeper')\nmodule.keep = os.register_at_fork\n"
-            "sys.modules['keeper'] = module\nhooks.find_copies(); hooks.restore()\n"
+            "sys.modules['keeper'] = module\nhooks.stop_recording()\n"
             "print(json.dumps(module.keep is posix.register_at_fork))"
         )
         self.assertTrue(run(source, "-S"))
 
+    def test_the_main_threads_native_number_is_the_childs(self):
+        source = (
+            "import json, os, threading, hooks\nhooks.install()\nhooks.stop_recording()\n"
+            "told = [threading.main_thread().native_id == hooks.CHILDS_NUMBER]\nhooks.restore()\n"
+            "print(json.dumps([*told, threading.main_thread().native_id == os.getpid()]))"
+        )
+        self.assertEqual(run(source, "-S"), [True, True])
 
-# Two forks of one process renew their states; each tells what it then draws.
+
+# Two forks of one process renew their states, the memory as native code does; each tells what it
+# then draws.
 _SIBLINGS = (
-    "import json, os, randomness\n{make}\nrandomness.find()\n"
+    "import ctypes, json, os, randomness\n{make}\nplaces = []\n"
+    "randomness.find(lambda *place: places.append(place))\n"
     "def sibling():\n"
     "  reader, writer = os.pipe()\n"
     "  pid = os.fork()\n"
     "  if pid == 0:\n"
     "    {before}\n"
+    "    for address, length in places: ctypes.memmove(address, os.urandom(length), length)\n"
     "    randomness.renew()\n"
     "    os.write(writer, json.dumps({draw}).encode()); os._exit(0)\n"
     "  os.waitpid(pid, 0)\n"

@@ -10,14 +10,16 @@
     reason = "a C interface called by CPython, and calls back into CPython"
 )]
 
+mod dense;
 mod heap;
 mod mappings;
 mod raw;
+mod renewal;
 mod report;
 mod request;
 mod snapshot;
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
@@ -85,6 +87,51 @@ pub extern "C" fn hognose_snapshot() -> i32 {
 #[unsafe(no_mangle)]
 pub extern "C" fn hognose_fill_holes() -> i32 {
     heap::fill_holes();
+    0
+}
+
+/// Lets the interpreter put objects of up to `longest` bytes side by side; see [`dense`].
+///
+/// Returns 0, or -1 after one line on stderr where the interpreter cannot.
+#[unsafe(no_mangle)]
+pub extern "C" fn hognose_lay_densely(longest: usize) -> i32 {
+    let exchange = |name| -> io::Result<dense::Exchange> {
+        let address = address_in_interpreter(name)?;
+        // SAFETY: both names asked for are `void f(PyMemAllocatorDomain, PyMemAllocatorEx *)`.
+        Ok(unsafe { std::mem::transmute::<*mut c_void, dense::Exchange>(address) })
+    };
+    let served = exchange(c"PyMem_GetAllocator").and_then(|get| {
+        dense::serve(longest, get, exchange(c"PyMem_SetAllocator")?);
+        Ok(())
+    });
+    complain("objects cannot be laid densely", served)
+}
+
+/// Renews `length` random bytes at `address` in every child, before any Python runs there.
+///
+/// # Safety
+/// As [`renewal::note_memory`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hognose_renew_memory(address: usize, length: usize) -> i32 {
+    // SAFETY: the caller's contract.
+    unsafe { renewal::note_memory(address, length) };
+    0
+}
+
+/// Makes the link `name` to `target` in every child; without a target, the folder `name`.
+///
+/// # Safety
+/// Both are NUL-terminated; `target` may be null.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hognose_offer(target: *const c_char, name: *const c_char) -> i32 {
+    // SAFETY: the caller's contract.
+    let name = unsafe { CStr::from_ptr(name) }.to_owned();
+    if target.is_null() {
+        renewal::note_folder(name);
+    } else {
+        // SAFETY: the caller's contract.
+        renewal::note_link(unsafe { CStr::from_ptr(target) }.to_owned(), name);
+    }
     0
 }
 
@@ -209,6 +256,12 @@ fn close_in(ready: &Ready) -> io::Result<()> {
 
 /// A function of the interpreter this library was loaded into.
 fn interpreter_function(name: &CStr) -> io::Result<extern "C" fn()> {
+    let address = address_in_interpreter(name)?;
+    // SAFETY: both names asked for are `void f(void)` in every CPython from 3.7 on.
+    Ok(unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(address) })
+}
+
+fn address_in_interpreter(name: &CStr) -> io::Result<*mut c_void> {
     // SAFETY: RTLD_DEFAULT searches the process; the name is NUL-terminated.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     if address.is_null() {
@@ -217,8 +270,7 @@ fn interpreter_function(name: &CStr) -> io::Result<extern "C" fn()> {
             name.to_string_lossy()
         )));
     }
-    // SAFETY: both names asked for are `void f(void)` in every CPython from 3.7 on.
-    Ok(unsafe { std::mem::transmute::<*mut c_void, extern "C" fn()>(address) })
+    Ok(address)
 }
 
 /// The loop. Returns only in a confined child.
@@ -291,6 +343,7 @@ fn fork(
             drop(namespace);
             if confine::confine(&ready.plan, request, descriptors).is_err()
                 || NONCE.set(request.nonce).is_err()
+                || complain("a child cannot be renewed", renewal::renew()) != 0
             {
                 process::exit(FAILED);
             }
