@@ -1,5 +1,7 @@
 //! Our own failures, with the seed's texts to the letter.
 
+use crate::records::DatabaseError;
+
 /// What went wrong on our side. A guest's end is a `PythonResponse`, not an error.
 ///
 /// Source: seed 003, "错误类型".
@@ -27,6 +29,8 @@ pub enum PythonError {
     MemoryLimitExceeded,
     #[error("Import error: {0}")]
     ImportError(String),
+    #[error("Database error: {0}")]
+    DatabaseError(#[from] DatabaseError),
     #[error("Internal error: {0}")]
     InternalError(String),
 }

@@ -5,6 +5,7 @@ pub mod environment;
 pub mod errors;
 pub mod executor;
 pub mod parser;
+pub mod records;
 pub mod security;
 pub mod validator;
 
@@ -37,4 +38,5 @@ pub use parser::{
     AST, CustomPythonParser, Import, Parameter, ParserConfig, PythonClass, PythonFunction,
     PythonModule, PythonParser, PythonParserImpl,
 };
+pub use records::{Database, DatabaseAddress, DatabaseError};
 pub use security::{PythonSecurity, PythonSecurityImpl, SecuritySettings, SecurityStatus};

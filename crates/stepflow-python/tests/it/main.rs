@@ -2,6 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "test helpers outside #[test] functions"
 )]
 
@@ -10,6 +11,7 @@ mod executor;
 mod fuzz;
 mod pip;
 mod policy;
+mod records;
 mod sources;
 mod stdlib;
 mod support;

@@ -1,0 +1,55 @@
+//! Which servers write here, and what becomes of executions whose server is gone.
+//!
+//! A server has one name for all its starts and holds a lock by it, so whatever runs under its name
+//! when it starts was cut off. Where several share a database, one that has not been seen for
+//! `GONE` runs nothing either: it would have said so.
+
+use std::time::Duration;
+
+use super::{Database, DatabaseError};
+
+/// After which silence an instance is gone for good. It speaks every minute.
+const GONE: Duration = Duration::from_secs(15 * 60);
+
+const SEEN: &str = "
+    INSERT INTO instances (id, seen_ms) VALUES ($1, $2)
+    ON CONFLICT (id) DO UPDATE SET seen_ms = excluded.seen_ms";
+const OWN_LOST: &str = "
+    UPDATE executions SET state = 'lost', ended_ms = $2 WHERE state = 'running' AND instance = $1";
+const OTHERS_LOST: &str = "
+    UPDATE executions SET state = 'lost', ended_ms = $1
+    WHERE state = 'running'
+        AND instance IN (SELECT id FROM instances WHERE seen_ms < $2)";
+
+impl Database {
+    /// Says that `instance` begins now: what ran under its name before is lost. Returns how many.
+    pub async fn begin_instance(&self, instance: &str, now_ms: i64) -> Result<u64, DatabaseError> {
+        let doing = "mark the executions of the last server as lost";
+        let mut transaction = self.write().await.map_err(DatabaseError::at(doing))?;
+        let lost = sqlx::query(OWN_LOST).bind(instance).bind(now_ms);
+        let lost = lost.execute(&mut *transaction).await;
+        let lost = lost.map_err(DatabaseError::at(doing))?.rows_affected();
+        let seen = sqlx::query(SEEN).bind(instance).bind(now_ms);
+        let seen = seen.execute(&mut *transaction).await;
+        seen.map_err(DatabaseError::at(doing))?;
+        transaction
+            .commit()
+            .await
+            .map_err(DatabaseError::at(doing))?;
+        Ok(lost)
+    }
+
+    /// Says that `instance` still lives, and that those who did not say so for long do not.
+    /// Returns how many executions were lost with them.
+    pub async fn keep_instance(&self, instance: &str, now_ms: i64) -> Result<u64, DatabaseError> {
+        let doing = "tell the other servers that this one lives";
+        let seen = sqlx::query(SEEN).bind(instance).bind(now_ms);
+        seen.execute(self.pool())
+            .await
+            .map_err(DatabaseError::at(doing))?;
+        let silent = now_ms.saturating_sub(i64::try_from(GONE.as_millis()).unwrap_or(i64::MAX));
+        let lost = sqlx::query(OTHERS_LOST).bind(now_ms).bind(silent);
+        let lost = lost.execute(self.pool()).await;
+        Ok(lost.map_err(DatabaseError::at(doing))?.rows_affected())
+    }
+}
