@@ -80,6 +80,13 @@ pub enum ExecutionError {
     /// its own limit.
     #[error("the host ran out of memory for its guests; run it again later")]
     HostMemory,
+    /// Its end could not be written down, so it is not told either. Or so many wait to be written
+    /// down that it was not begun.
+    #[error("the execution could not be recorded; run it again later: {reason}")]
+    Unrecorded {
+        /// What the database said.
+        reason: String,
+    },
     /// The engine is shutting down.
     #[error("the engine is shutting down; run it again elsewhere")]
     ShuttingDown,
@@ -115,7 +122,10 @@ impl ExecutionError {
             Self::Saturated { .. } | Self::Unchecked | Self::HostMemory | Self::ShuttingDown => {
                 Fault::Capacity
             }
-            Self::Confine { .. } | Self::Lost { .. } | Self::Host { .. } => Fault::Host,
+            Self::Confine { .. }
+            | Self::Lost { .. }
+            | Self::Unrecorded { .. }
+            | Self::Host { .. } => Fault::Host,
             Self::Environment { fault, .. } | Self::Remote { fault, .. } => *fault,
         }
     }
@@ -140,6 +150,7 @@ impl ExecutionError {
             Self::Confine { .. } => "confine_failed",
             Self::Lost { .. } => "execution_lost",
             Self::HostMemory => "host_memory",
+            Self::Unrecorded { .. } => "unrecorded",
             Self::ShuttingDown => "shutting_down",
             Self::Host { .. } => "host_error",
             Self::Remote { code, .. } => code,

@@ -1,6 +1,7 @@
 //! A running execution as its caller sees it: a bounded event stream that ends in one report.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -85,15 +86,30 @@ pub struct ExecutionReport {
     pub preload: String,
 }
 
-/// Sees the report before the caller does.
-type Look = Box<dyn FnOnce(&ExecutionReport) + Send>;
+/// What became of an execution, told before its caller knows.
+#[derive(Debug, Clone, Copy)]
+pub enum Ending<'a> {
+    /// The guest ended.
+    Finished(&'a ExecutionReport),
+    /// We failed.
+    Failed(&'a ExecutionError),
+    /// The caller dropped it, which kills the guest.
+    Abandoned,
+}
+
+/// Keeps the last event back until it is done. An error takes the event's place.
+pub type Hold = Pin<Box<dyn Future<Output = Result<(), ExecutionError>> + Send>>;
+
+/// Sees the end before the caller does.
+type Look = Box<dyn FnOnce(Ending<'_>) -> Option<Hold> + Send>;
 
 /// A running execution. Dropping it kills the guest.
 pub struct Execution {
     id: ExecutionId,
     events: mpsc::Receiver<Event>,
     cancel: Option<oneshot::Sender<()>>,
-    when_finished: Option<Look>,
+    look: Option<Look>,
+    held: Option<(Event, Hold)>,
 }
 
 impl fmt::Debug for Execution {
@@ -116,17 +132,20 @@ impl Execution {
             id,
             events,
             cancel: Some(cancel),
-            when_finished: None,
+            look: None,
+            held: None,
         }
     }
 
-    /// The same, with the report shown to `look` before the caller gets it.
+    /// The same, with the end shown to `look` before the caller gets it: exactly once, whatever
+    /// becomes of the execution. What `look` returns keeps the end back.
     #[must_use]
-    pub fn when_finished(self, look: impl FnOnce(&ExecutionReport) + Send + 'static) -> Self {
-        Self {
-            when_finished: Some(Box::new(look)),
-            ..self
-        }
+    pub fn when_ended(
+        mut self,
+        look: impl FnOnce(Ending<'_>) -> Option<Hold> + Send + 'static,
+    ) -> Self {
+        self.look = Some(Box::new(look));
+        self
     }
 
     /// An execution that ended before it started, such as one the policy rejected.
@@ -139,7 +158,8 @@ impl Execution {
             id,
             events,
             cancel: None,
-            when_finished: None,
+            look: None,
+            held: None,
         }
     }
 
@@ -149,15 +169,35 @@ impl Execution {
         self.id
     }
 
-    /// The next event; `None` after the last one.
+    /// The next event; `None` after the last one. Nothing is lost when this is dropped unfinished.
     pub async fn next(&mut self) -> Option<Event> {
-        let event = self.events.recv().await;
-        if let Some(Event::Finished(report)) = &event
-            && let Some(look) = self.when_finished.take()
-        {
-            look(report);
+        if self.held.is_none() {
+            let event = self.receive().await?;
+            let ending = match &event {
+                Event::Started | Event::Output(..) => return Some(event),
+                Event::Finished(report) => Ending::Finished(report),
+                Event::Failed(error) => Ending::Failed(error),
+            };
+            let Some(hold) = self.look.take().and_then(|look| look(ending)) else {
+                return Some(event);
+            };
+            self.held = Some((event, hold));
         }
-        event
+        let (_, hold) = self.held.as_mut()?;
+        let told = hold.await;
+        let (event, _) = self.held.take()?;
+        Some(told.map_or_else(Event::Failed, |()| event))
+    }
+
+    async fn receive(&mut self) -> Option<Event> {
+        let event = self.events.recv().await;
+        let lost = || {
+            Event::Failed(ExecutionError::Lost {
+                what: "the supervisor task",
+            })
+        };
+        // Whoever looks is told of every end.
+        event.or_else(|| self.look.is_some().then(lost))
     }
 
     /// Asks for the end; the outcome will be `Cancelled` unless it ended before.
@@ -181,5 +221,84 @@ impl Execution {
         Err(ExecutionError::Lost {
             what: "the supervisor task",
         })
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        if let Some(look) = self.look.take() {
+            drop(look(Ending::Abandoned));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn failed() -> Event {
+        Event::Failed(ExecutionError::ShuttingDown)
+    }
+
+    #[tokio::test]
+    async fn an_end_is_held_back_and_survives_a_dropped_wait() {
+        let (release, released) = oneshot::channel::<()>();
+        let hold = async move { released.await.map_err(|_| ExecutionError::HostMemory) };
+        let execution = Execution::ended(ExecutionId::random(), failed());
+        let mut execution = execution.when_ended(|_| Some(Box::pin(hold)));
+        let early = tokio::time::timeout(Duration::from_millis(5), execution.next()).await;
+        assert!(early.is_err(), "not before it is released");
+        release.send(()).unwrap();
+        let told = execution.next().await;
+        assert!(matches!(
+            told,
+            Some(Event::Failed(ExecutionError::ShuttingDown))
+        ));
+        assert!(execution.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn an_end_that_could_not_be_kept_is_our_failure() {
+        let execution = Execution::ended(ExecutionId::random(), failed());
+        let hold = async { Err(ExecutionError::HostMemory) };
+        let mut execution = execution.when_ended(|_| Some(Box::pin(hold)));
+        assert!(matches!(
+            execution.next().await,
+            Some(Event::Failed(ExecutionError::HostMemory))
+        ));
+    }
+
+    #[tokio::test]
+    async fn every_end_is_seen_once() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = |execution: Execution| {
+            let seen = Arc::clone(&seen);
+            execution.when_ended(move |ending| {
+                seen.lock().unwrap().push(format!("{ending:?}"));
+                None
+            })
+        };
+        drop(note(Execution::ended(ExecutionId::random(), failed())));
+        let mut told = note(Execution::ended(ExecutionId::random(), failed()));
+        told.next().await;
+        drop(told);
+        // Its supervisor went without a word.
+        let (events, receiver) = mpsc::channel(1);
+        let (cancel, _cancelled) = oneshot::channel();
+        drop(events);
+        let mut lost = note(Execution::new(ExecutionId::random(), receiver, cancel));
+        assert!(matches!(lost.next().await, Some(Event::Failed(_))));
+        assert!(lost.next().await.is_none());
+        let seen = seen.lock().unwrap();
+        assert_eq!(
+            *seen,
+            [
+                "Abandoned",
+                "Failed(ShuttingDown)",
+                "Failed(Lost { what: \"the supervisor task\" })"
+            ]
+        );
     }
 }

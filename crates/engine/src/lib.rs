@@ -38,7 +38,7 @@ mod zygote;
 pub use engine::{Engine, EngineConfig, MOST_SLOTS};
 pub use environment::{Environment, Interpreter, RequestedEnvironments};
 pub use error::{ExecutionError, Fault};
-pub use execution::{Event, Execution, ExecutionId, ExecutionReport, Stream};
+pub use execution::{Ending, Event, Execution, ExecutionId, ExecutionReport, Hold, Stream};
 pub use held::HeldFolder;
 pub use isolation::{Isolation, Layer, LayerState, Tier};
 pub use limits::{LimitError, LimitOverrides, LimitPolicy, Limits, Usage};

@@ -25,6 +25,7 @@ pub use crate::validator::ValidationResult;
 pub use ::engine::SecurityLevel;
 
 pub use self::engine::EngineExecutor;
+pub(crate) use self::response::exceptions_of;
 
 /// The seed's name for the executor of this process.
 pub type PythonExecutorImpl = EngineExecutor;

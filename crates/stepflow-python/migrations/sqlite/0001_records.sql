@@ -68,7 +68,7 @@ CREATE TABLE executions (
     source_sha256 TEXT NOT NULL,
     source_bytes BIGINT NOT NULL,
     source TEXT, -- its beginning
-    environment TEXT, -- digest
+    environment TEXT, -- its digest
     policy TEXT NOT NULL,
     tier TEXT,
     preload TEXT,
@@ -80,7 +80,7 @@ CREATE TABLE executions (
     kept_bytes BIGINT NOT NULL DEFAULT 0, -- what this record takes
     FOREIGN KEY (tool_id) REFERENCES tools(id) ON DELETE SET NULL
 );
-CREATE INDEX executions_by_start ON executions (started_ms, id);
+CREATE INDEX executions_by_start ON executions (started_ms, id, kept_bytes);
 CREATE INDEX executions_running ON executions (instance) WHERE state = 'running';
 CREATE INDEX executions_tool ON executions (tool_id) WHERE tool_id IS NOT NULL;
 
@@ -105,3 +105,40 @@ CREATE TABLE python_executions (
 CREATE INDEX python_executions_execution ON python_executions (execution_id);
 CREATE INDEX python_executions_environment ON python_executions (environment_id)
     WHERE environment_id IS NOT NULL;
+
+-- An execution as one row: what the writer inserts when it has ended, and what the history reads.
+CREATE VIEW recorded_executions AS
+SELECT e.id, e.tool_id, e.instance, e.state, e.outcome, e.detail,
+    e.source_sha256, e.source_bytes, e.source, e.environment, e.policy, e.tier,
+    e.preload, e.limits, e.usage, e.artifacts, e.started_ms, e.ended_ms,
+    e.kept_bytes,
+    p.environment_id, p.module_name, p.function_name, p.parameters, p.result, p.stdout,
+    p.stderr, p.execution_time_ms, p.memory_usage_kb, p.return_code, p.exceptions
+FROM executions e LEFT JOIN python_executions p ON p.execution_id = e.id;
+
+-- Both halves at once, and once only: a writer that does not know whether it succeeded may try again.
+-- An environment that is not there any more is none.
+CREATE TRIGGER recorded_executions_insert INSTEAD OF INSERT ON recorded_executions BEGIN
+    INSERT INTO executions (
+        id, tool_id, instance, state, outcome, detail,
+        source_sha256, source_bytes, source, environment, policy, tier,
+        preload, limits, usage, artifacts, started_ms, ended_ms,
+        kept_bytes)
+    VALUES (
+        NEW.id, NEW.tool_id, NEW.instance, NEW.state, NEW.outcome, NEW.detail,
+        NEW.source_sha256, NEW.source_bytes, NEW.source, NEW.environment, NEW.policy, NEW.tier,
+        NEW.preload, NEW.limits, NEW.usage, NEW.artifacts, NEW.started_ms, NEW.ended_ms,
+        NEW.kept_bytes)
+    ON CONFLICT (id) DO UPDATE SET
+            state = excluded.state, outcome = excluded.outcome, detail = excluded.detail,
+            environment = excluded.environment, tier = excluded.tier, preload = excluded.preload,
+            limits = excluded.limits, usage = excluded.usage, artifacts = excluded.artifacts,
+            ended_ms = excluded.ended_ms, kept_bytes = excluded.kept_bytes;
+    INSERT INTO python_executions (
+        execution_id, environment_id, module_name, function_name, parameters, result,
+        stdout, stderr, execution_time_ms, memory_usage_kb, return_code, exceptions)
+    SELECT NEW.id, (SELECT id FROM python_environments WHERE id = NEW.environment_id),
+        NEW.module_name, NEW.function_name, NEW.parameters, NEW.result, NEW.stdout, NEW.stderr,
+        NEW.execution_time_ms, NEW.memory_usage_kb, NEW.return_code, NEW.exceptions
+    WHERE NOT EXISTS (SELECT 1 FROM python_executions WHERE execution_id = NEW.id);
+END;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::{
-    Engine, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError, ExecutionId,
+    Ending, Engine, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError, ExecutionId,
     ExecutionRequest, PoolStatus,
 };
+use serde_json::{Value, json};
 
 use super::{
     ArtifactContent, Capabilities, FunctionRequest, Judgement, Package, PythonConfig,
@@ -17,6 +18,7 @@ use super::{
 use crate::environment::{EnvironmentService, PythonEnvironmentImpl};
 use crate::errors::PythonError;
 use crate::parser;
+use crate::records::{Opening, Recorder, Started};
 use crate::security::Watch;
 
 /// Runs executions on an engine. Cheap to clone.
@@ -29,6 +31,7 @@ pub struct EngineExecutor {
     floor: SecurityLevel,
     watch: Watch,
     environments: Option<PythonEnvironmentImpl>,
+    recorder: Option<Recorder>,
 }
 
 impl EngineExecutor {
@@ -42,6 +45,7 @@ impl EngineExecutor {
             floor: SecurityLevel::default(),
             watch: Watch::default(),
             environments: None,
+            recorder: None,
         }
     }
 
@@ -88,6 +92,15 @@ impl EngineExecutor {
         Self { floor, ..self }
     }
 
+    /// The same, recording every execution: nobody is told of an end that is not written.
+    #[must_use]
+    pub fn with_recorder(self, recorder: Recorder) -> Self {
+        Self {
+            recorder: Some(recorder),
+            ..self
+        }
+    }
+
     /// What becomes of the executions of this executor, for a `PythonSecurityImpl`.
     #[must_use]
     pub fn watch(&self) -> Watch {
@@ -100,26 +113,26 @@ impl EngineExecutor {
         code: &str,
         level: SecurityLevel,
         request: ExecutionRequest,
+        call: Option<Call>,
     ) -> Result<PythonResponse, PythonError> {
-        let execution = match self.judged(code, level, &request).await? {
-            Some(rejected) => rejected,
-            None => self.launch(request).await?,
-        };
-        Ok(execution.finish().await?.into())
+        let execution = self.judge_and_launch(code, level, request, call);
+        Ok(execution.await?.finish().await?.into())
     }
 
-    /// The execution that the policy ends before it starts; `None` when it may start.
-    async fn judged(
+    /// The execution, or the one that the policy ends before it starts.
+    async fn judge_and_launch(
         &self,
         code: &str,
         level: SecurityLevel,
-        request: &ExecutionRequest,
-    ) -> Result<Option<Execution>, ExecutionError> {
-        let rejected = judge::rejected(&self.engine, code, level.max(self.floor), request);
-        Ok(rejected.await?.map(|execution| self.watched(execution)))
-    }
-
-    async fn launch(&self, mut request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        mut request: ExecutionRequest,
+        call: Option<Call>,
+    ) -> Result<Execution, ExecutionError> {
+        let level = level.max(self.floor);
+        let opening = self.open_record(&request, level, call).await?;
+        let rejected = judge::rejected(&self.engine, code, level, &request);
+        if let Some(rejected) = rejected.await? {
+            return Ok(self.watched(rejected, opening));
+        }
         let hints = parser::hints_of(&request.source).await;
         if request.imports.is_empty() {
             request.imports = hints.imports;
@@ -129,20 +142,64 @@ impl EngineExecutor {
         if request.environment == EnvironmentChoice::Default {
             request.imports.retain(|name| self.modules.contains(name));
         }
-        Ok(self.watched(self.engine.execute(request).await?))
+        let opening = opening.map(|opening| match &request.environment {
+            EnvironmentChoice::Built(built) => opening.within(&built.digest, false),
+            EnvironmentChoice::Default | EnvironmentChoice::Asked { .. } => {
+                opening.within(&self.engine.environment().digest, true)
+            }
+        });
+        Ok(self.watched(self.engine.execute(request).await?, opening))
     }
 
-    fn watched(&self, execution: Execution) -> Execution {
-        let watch = self.watch();
-        execution.when_finished(move |report| watch.note(report))
+    /// A place for the record of an execution, where there are records.
+    async fn open_record(
+        &self,
+        request: &ExecutionRequest,
+        level: SecurityLevel,
+        call: Option<Call>,
+    ) -> Result<Option<Opening>, ExecutionError> {
+        let Some(recorder) = &self.recorder else {
+            return Ok(None);
+        };
+        let mut started = Started::new(request, level);
+        if let Some(Call {
+            function,
+            parameters,
+        }) = &call
+        {
+            started = started.with_call(function.as_deref(), parameters);
+        }
+        recorder.admit(started).await.map(Some)
     }
+
+    fn watched(&self, execution: Execution, opening: Option<Opening>) -> Execution {
+        let watch = self.watch();
+        let record = opening.map(|opening| opening.begin(execution.id()));
+        execution.when_ended(move |ending| {
+            if let Ending::Finished(report) = ending {
+                watch.note(report);
+            }
+            record.map(|record| record.end(ending))
+        })
+    }
+}
+
+/// What a caller of the seed's methods gives beside the code, for its record.
+struct Call {
+    function: Option<String>,
+    parameters: Value,
 }
 
 #[async_trait]
 impl PythonExecutor for EngineExecutor {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
         let (code, level) = (request.code.clone(), request.security_level);
-        self.run(&code, level, source::of_code(request).await).await
+        let call = Call {
+            function: request.function_name.clone(),
+            parameters: request.parameters.clone().into_iter().collect(),
+        };
+        let request = source::of_code(request).await;
+        self.run(&code, level, request, Some(call)).await
     }
 
     async fn execute_function(
@@ -150,14 +207,18 @@ impl PythonExecutor for EngineExecutor {
         request: FunctionRequest,
     ) -> Result<PythonResponse, PythonError> {
         let code = request.code.clone();
-        self.run(&code, self.floor, source::of_function(request))
-            .await
+        let call = Call {
+            function: Some(request.function_name.clone()),
+            parameters: json!({"args": request.args, "kwargs": request.kwargs}),
+        };
+        let request = source::of_function(request);
+        self.run(&code, self.floor, request, Some(call)).await
     }
 
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
         let request = source::of_script(request).await?;
         let code = request.source.clone();
-        self.run(&code, self.floor, request).await
+        self.run(&code, self.floor, request, None).await
     }
 
     async fn validate_environment(
@@ -168,13 +229,8 @@ impl PythonExecutor for EngineExecutor {
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        let rejected = self
-            .judged(&request.source, request.policy, &request)
-            .await?;
-        match rejected {
-            Some(rejected) => Ok(rejected),
-            None => self.launch(request).await,
-        }
+        let (code, level) = (request.source.clone(), request.policy);
+        self.judge_and_launch(&code, level, request, None).await
     }
 
     async fn validate(

@@ -16,13 +16,7 @@ impl From<ExecutionReport> for PythonResponse {
                 .or_else(|| value.repr.clone().map(Value::String)),
             _ => None,
         };
-        let exceptions = match &report.outcome {
-            Outcome::Raised(raised) => std::iter::once(raised)
-                .chain(&raised.causes)
-                .map(exception)
-                .collect(),
-            _ => Vec::new(),
-        };
+        let exceptions = exceptions_of(&report.outcome).collect();
         Self {
             result,
             stdout: report.stdout.text().0,
@@ -58,6 +52,16 @@ impl PythonResponse {
         };
         Err(error)
     }
+}
+
+/// The exception that ended a program and its causes.
+pub(crate) fn exceptions_of(outcome: &Outcome) -> impl Iterator<Item = PythonException> {
+    let raised = match outcome {
+        Outcome::Raised(raised) => Some(raised),
+        _ => None,
+    };
+    let causes = raised.into_iter().flat_map(|raised| &raised.causes);
+    raised.into_iter().chain(causes).map(exception)
 }
 
 fn exception(raised: &Exception) -> PythonException {

@@ -1,0 +1,173 @@
+//! Where executions are recorded: from their start, and before anybody is told of their end.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use engine::{Ending, ExecutionError, ExecutionId, Hold};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::entry::{Ended, Started, signed};
+use super::housekeeping::{self, Retention};
+use super::instances::Instance;
+use super::writer::{self, End, Entry};
+use super::{Database, DatabaseError};
+
+/// Records that may be open: executions that run, and those that wait to be written. With what one
+/// may take this bounds the memory that a database can cost that does not answer.
+const MOST_OPEN: usize = 1024;
+/// How long an execution may wait for a place among them.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Records the executions of this server. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    queue: mpsc::UnboundedSender<Entry>,
+    places: Arc<Semaphore>,
+    housekeeper: JoinHandle<()>,
+    /// Its lock goes with this value.
+    _instance: Instance,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.housekeeper.abort();
+    }
+}
+
+impl Recorder {
+    /// Begins to record under a name. What ran under it before is lost from now on.
+    pub async fn begin(
+        database: Database,
+        instance: Instance,
+        retention: Retention,
+    ) -> Result<Self, DatabaseError> {
+        let lost = database.begin_instance(instance.name(), now_ms()).await?;
+        if lost > 0 {
+            tracing::warn!(lost, "executions of the last server were cut off");
+        }
+        let (queue, entries) = mpsc::unbounded_channel();
+        let name = instance.name().to_owned();
+        tokio::spawn(writer::write(database.clone(), name.clone(), entries));
+        let housekeeper = housekeeping::keep(database.clone(), name, retention);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                database,
+                queue,
+                places: Arc::new(Semaphore::new(MOST_OPEN)),
+                housekeeper: tokio::spawn(housekeeper),
+                _instance: instance,
+            }),
+        })
+    }
+
+    /// The database it writes to.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.inner.database
+    }
+
+    /// Waits until everything that was handed over is written, then closes the database.
+    pub async fn close(&self) {
+        let (done, written) = oneshot::channel();
+        if self.inner.queue.send(Entry::Flush(done)).is_ok() {
+            let _ = written.await;
+        }
+        self.inner.housekeeper.abort();
+        housekeeping::last(&self.inner.database).await;
+        self.inner.database.close().await;
+    }
+
+    /// A place for an execution that is about to start.
+    ///
+    /// Errors: the database is so slow that too many wait for it.
+    pub(crate) async fn admit(&self, started: Started) -> Result<Opening, ExecutionError> {
+        let place = Arc::clone(&self.inner.places).acquire_owned();
+        match tokio::time::timeout(PATIENCE, place).await {
+            Ok(Ok(place)) => Ok(Opening {
+                recorder: self.clone(),
+                started,
+                place,
+            }),
+            Ok(Err(_)) | Err(_) => Err(ExecutionError::Unrecorded {
+                reason: "too many executions wait to be recorded".into(),
+            }),
+        }
+    }
+}
+
+/// A record of an execution that has not started: nothing is written of it.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    recorder: Recorder,
+    started: Started,
+    place: OwnedSemaphorePermit,
+}
+
+impl Opening {
+    /// Where it will run.
+    pub(crate) fn within(self, digest: &str, is_default: bool) -> Self {
+        Self {
+            started: self.started.within(digest, is_default),
+            ..self
+        }
+    }
+
+    /// The execution has started.
+    pub(crate) fn begin(self, id: ExecutionId) -> Record {
+        let started = Arc::new(Started {
+            id,
+            started_ms: now_ms(),
+            ..self.started
+        });
+        // The writer lives as long as there are senders.
+        let begin = Entry::Begin(Arc::clone(&started));
+        let _ = self.recorder.inner.queue.send(begin);
+        Record {
+            recorder: self.recorder,
+            started,
+            place: self.place,
+        }
+    }
+}
+
+/// The record of a running execution.
+#[derive(Debug)]
+pub(crate) struct Record {
+    recorder: Recorder,
+    started: Arc<Started>,
+    place: OwnedSemaphorePermit,
+}
+
+impl Record {
+    /// The execution has ended. Ready once that is written.
+    pub(crate) fn end(self, ending: Ending<'_>) -> Hold {
+        let (written, told) = oneshot::channel();
+        let end = End {
+            started: self.started,
+            ended: Ended::new(ending, now_ms()),
+            written,
+            place: self.place,
+        };
+        let _ = self.recorder.inner.queue.send(Entry::End(Box::new(end)));
+        Box::pin(async move {
+            let unrecorded = |reason: String| ExecutionError::Unrecorded { reason };
+            match told.await {
+                Ok(written) => written.map_err(|error| unrecorded(error.to_string())),
+                Err(_) => Err(unrecorded("the writer has ended".into())),
+            }
+        })
+    }
+}
+
+/// Since 1970. Unit: milliseconds.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    signed(since.unwrap_or_default().as_millis())
+}

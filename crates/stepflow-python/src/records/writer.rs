@@ -1,0 +1,318 @@
+//! The one task that writes executions. Whoever waits for an end waits for the statement it is in.
+//!
+//! A statement takes every end that came while the one before was written, so many callers share
+//! one commit and one alone waits for nobody. A start is written `GRACE` later, unless its execution
+//! has ended by then: an end brings all that its start would have.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::ExecutionId;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+use sqlx::{Any, AssertSqlSafe};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::entry::{Ended, Started, signed};
+use super::{Database, DatabaseError};
+
+/// How long an execution may run before its start is written.
+const GRACE: Duration = Duration::from_millis(50);
+/// Rows of the largest statement: few sizes, so that each is prepared once.
+const SIZES: [usize; 6] = [32, 16, 8, 4, 2, 1];
+
+const START_COLUMNS: &[&str] = &[
+    "id",
+    "instance",
+    "source_sha256",
+    "source_bytes",
+    "source",
+    "environment",
+    "policy",
+    "started_ms",
+    "kept_bytes",
+];
+const END_COLUMNS: &[&str] = &[
+    "id",
+    "instance",
+    "source_sha256",
+    "source_bytes",
+    "source",
+    "environment",
+    "policy",
+    "started_ms",
+    "kept_bytes",
+    "environment_id",
+    "module_name",
+    "function_name",
+    "parameters",
+    "state",
+    "outcome",
+    "detail",
+    "tier",
+    "preload",
+    "limits",
+    "usage",
+    "artifacts",
+    "ended_ms",
+    "result",
+    "stdout",
+    "stderr",
+    "execution_time_ms",
+    "memory_usage_kb",
+    "return_code",
+    "exceptions",
+];
+
+/// What comes to the writer.
+#[derive(Debug)]
+pub(super) enum Entry {
+    Begin(Arc<Started>),
+    End(Box<End>),
+    /// Everything before this is written once it is answered.
+    Flush(oneshot::Sender<()>),
+}
+
+/// An end and who waits for it.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) started: Arc<Started>,
+    pub(super) ended: Ended,
+    pub(super) written: oneshot::Sender<Result<(), DatabaseError>>,
+    /// Its place among those that may be open.
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+/// Writes until every sender is gone.
+pub(super) async fn write(
+    database: Database,
+    instance: String,
+    mut queue: mpsc::UnboundedReceiver<Entry>,
+) {
+    let texts = Texts::new();
+    let writer = Writer {
+        database,
+        instance,
+        texts,
+    };
+    let mut begun: HashMap<ExecutionId, Arc<Started>> = HashMap::new();
+    let mut due = Instant::now();
+    let mut entries = Vec::new();
+    loop {
+        let received = tokio::select! {
+            received = queue.recv_many(&mut entries, SIZES[0]) => Some(received),
+            () = tokio::time::sleep_until(due), if !begun.is_empty() => None,
+        };
+        if received == Some(0) {
+            return;
+        }
+        let (mut ends, mut flushes) = (Vec::new(), Vec::new());
+        for entry in entries.drain(..) {
+            match entry {
+                Entry::Begin(started) => {
+                    if begun.is_empty() {
+                        due = Instant::now() + GRACE;
+                    }
+                    begun.insert(started.id, started);
+                }
+                Entry::End(end) => {
+                    begun.remove(&end.started.id);
+                    ends.push(*end);
+                }
+                Entry::Flush(done) => flushes.push(done),
+            }
+        }
+        writer.write_ends(ends).await;
+        if Instant::now() >= due || !flushes.is_empty() {
+            writer.write_starts(begun.drain().map(|(_, one)| one)).await;
+        }
+        for done in flushes {
+            let _ = done.send(());
+        }
+    }
+}
+
+struct Writer {
+    database: Database,
+    instance: String,
+    texts: Texts,
+}
+
+impl Writer {
+    /// Ends in statements as large as can be. One that fails is tried again row by row, so that no
+    /// execution is kept back by another's record.
+    async fn write_ends(&self, mut ends: Vec<End>) {
+        while !ends.is_empty() {
+            let (size, text) = self.texts.ends.largest(ends.len());
+            let rest = ends.split_off(size);
+            match self.insert_ends(text, &ends).await {
+                Err(_) if size > 1 => {
+                    let (_, text) = self.texts.ends.largest(1);
+                    for end in ends {
+                        let written = self.insert_ends(text, std::slice::from_ref(&end)).await;
+                        tell(end, written);
+                    }
+                }
+                written => {
+                    for end in ends {
+                        tell(end, written.clone());
+                    }
+                }
+            }
+            ends = rest;
+        }
+    }
+
+    async fn insert_ends(&self, text: &Arc<str>, ends: &[End]) -> Result<(), DatabaseError> {
+        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+        for end in ends {
+            let kept = end.started.source.len() + end.ended.bytes();
+            query = bind_started(query, &end.started, &self.instance, kept);
+            query = bind_ended(query, &end.started, &end.ended);
+        }
+        let written = query.execute(self.database.pool()).await;
+        written
+            .map(drop)
+            .map_err(DatabaseError::at("record the end of an execution"))
+    }
+
+    /// A start that cannot be written keeps nobody back: nothing was promised yet, and its end
+    /// brings it along.
+    async fn write_starts(&self, started: impl Iterator<Item = Arc<Started>>) {
+        let mut started: Vec<_> = started.collect();
+        while !started.is_empty() {
+            let (size, text) = self.texts.starts.largest(started.len());
+            let rest = started.split_off(size);
+            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+            for one in &started {
+                query = bind_started(query, one, &self.instance, one.source.len());
+            }
+            if let Err(error) = query.execute(self.database.pool()).await {
+                tracing::warn!(%error, "cannot record that executions have started");
+            }
+            started = rest;
+        }
+    }
+}
+
+fn tell(end: End, written: Result<(), DatabaseError>) {
+    if let Err(error) = &written {
+        tracing::error!(execution = %end.started.id, %error, "cannot record the end of an execution");
+    }
+    // Nobody waits for the end of an execution that was abandoned.
+    let _ = end.written.send(written);
+    drop(end.place);
+}
+
+type Insert<'q> = Query<'q, Any, AnyArguments>;
+
+/// In the order of `START_COLUMNS`, which `END_COLUMNS` begins with.
+fn bind_started<'q>(
+    query: Insert<'q>,
+    started: &Started,
+    instance: &str,
+    kept_bytes: usize,
+) -> Insert<'q> {
+    query
+        .bind(started.id.to_string())
+        .bind(instance.to_owned())
+        .bind(started.source_sha256.clone())
+        .bind(started.source_bytes)
+        .bind(started.source.clone())
+        .bind(started.environment.clone())
+        .bind(started.policy.to_owned())
+        .bind(started.started_ms)
+        .bind(signed(kept_bytes))
+}
+
+/// In the order of the rest of `END_COLUMNS`.
+fn bind_ended<'q>(query: Insert<'q>, started: &Started, ended: &Ended) -> Insert<'q> {
+    query
+        .bind(started.environment_id.clone())
+        .bind("main".to_owned())
+        .bind(started.function_name.clone())
+        .bind(started.parameters.clone())
+        .bind(ended.state.to_owned())
+        .bind(ended.outcome.map(str::to_owned))
+        .bind(ended.detail.clone())
+        .bind(ended.tier.map(str::to_owned))
+        .bind(ended.preload.clone())
+        .bind(ended.limits.clone())
+        .bind(ended.usage.clone())
+        .bind(ended.artifacts.clone())
+        .bind(ended.ended_ms)
+        .bind(ended.result.clone())
+        .bind(ended.stdout.clone())
+        .bind(ended.stderr.clone())
+        .bind(ended.execution_time_ms)
+        .bind(ended.memory_usage_kb)
+        .bind(ended.return_code)
+        .bind(ended.exceptions.clone())
+}
+
+/// Every statement there is.
+struct Texts {
+    starts: Sizes,
+    ends: Sizes,
+}
+
+impl Texts {
+    fn new() -> Self {
+        Self {
+            // An end may have come first, or the last try had succeeded.
+            starts: Sizes::new("executions", START_COLUMNS, "ON CONFLICT (id) DO NOTHING"),
+            ends: Sizes::new("recorded_executions", END_COLUMNS, ""),
+        }
+    }
+}
+
+/// One statement per number of rows.
+struct Sizes(Vec<(usize, Arc<str>)>);
+
+impl Sizes {
+    fn new(table: &str, columns: &[&str], end: &str) -> Self {
+        let of = |rows: usize| {
+            let row = |index: usize| {
+                let first = index * columns.len() + 1;
+                let numbers = first..first + columns.len();
+                let numbers: Vec<_> = numbers.map(|number| format!("${number}")).collect();
+                format!("({})", numbers.join(", "))
+            };
+            let rows: Vec<_> = (0..rows).map(row).collect();
+            let (columns, rows) = (columns.join(", "), rows.join(", "));
+            format!("INSERT INTO {table} ({columns}) VALUES {rows} {end}").into()
+        };
+        Self(SIZES.map(|size| (size, of(size))).into())
+    }
+
+    /// The largest statement for at most `rows`, which are one at least.
+    fn largest(&self, rows: usize) -> (usize, &Arc<str>) {
+        let fits = self.0.iter().find(|(size, _)| *size <= rows);
+        let (size, text) = fits.unwrap_or(&self.0[self.0.len() - 1]);
+        (*size, text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_never_takes_more_rows_than_there_are() {
+        let sizes = Sizes::new("t", &["a", "b"], "x");
+        for (rows, size) in [(1, 1), (3, 2), (7, 4), (31, 16), (32, 32), (100, 32)] {
+            assert_eq!(sizes.largest(rows).0, size, "{rows}");
+        }
+        assert_eq!(
+            sizes.largest(2).1.as_ref(),
+            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) x"
+        );
+    }
+
+    #[test]
+    fn an_end_begins_with_what_its_start_says() {
+        assert!(END_COLUMNS.starts_with(START_COLUMNS));
+    }
+}
