@@ -11,6 +11,7 @@ mod escapes;
 mod guest;
 mod http;
 mod judge;
+mod postgres;
 mod recipes;
 mod serve;
 mod tally;

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::escapes::Selection;
+use crate::postgres::{self, Postgres};
 use crate::tally::{Runner, Tally};
 use crate::{acceptance, escapes, guest, say, tidy};
 
@@ -65,6 +66,16 @@ fn rust_tests(root: &Path) -> Result<Tally> {
     let nextest = quiet(cargo(root).args(["nextest", "--version"]));
     let mut command = cargo(root);
     command.env("HOGNOSE_TEST_BINARY", release_binary(root));
+    let mut skipped = Tally::default();
+    // Stopped when this function ends.
+    let postgres = Postgres::start()?;
+    match &postgres {
+        Some(server) => drop(command.env(postgres::VARIABLE, server.url())),
+        None => {
+            say("SKIPPED records in PostgreSQL: it is not installed (apt install postgresql)");
+            skipped += Tally::SKIPPED;
+        }
+    }
     if nextest {
         command.args([
             "nextest",
@@ -83,9 +94,10 @@ fn rust_tests(root: &Path) -> Result<Tally> {
             Runner::CargoTest,
             cargo(root).args(["test", "--release", "--locked", "--workspace", "--doc"]),
         )?;
+        tally += skipped;
         return Ok(tally);
     }
-    counted(
+    let mut tally = counted(
         "tests",
         Runner::CargoTest,
         command.args([
@@ -95,7 +107,9 @@ fn rust_tests(root: &Path) -> Result<Tally> {
             "--workspace",
             "--no-fail-fast",
         ]),
-    )
+    )?;
+    tally += skipped;
+    Ok(tally)
 }
 
 /// Runs a command whose success is one passed check.

@@ -59,6 +59,7 @@ const RULES: &[Rule] = &[
     ),
     ("crates depend one way", fences::direction),
     ("guest bytes are decoded in wire", fences::decoding),
+    ("SQL stays in records", fences::sql),
     ("a type's name exists once", fences::type_names),
     ("files stay short", texts::lengths),
     ("no work is left in comments", texts::leftovers),

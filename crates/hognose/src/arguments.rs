@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Doctor(DoctorArguments),
     /// Measure our paths beside plain Python, in one run on this machine
     Bench(BenchArguments),
+    /// Show executions that were recorded, or one of them
+    History(HistoryArguments),
     /// Make, change, list and remove the environments guests see
     #[command(name = "env")]
     Environment {
@@ -113,6 +115,58 @@ pub(crate) struct ServeArguments {
     /// The policy level no request goes below: permissive, standard or strict [default: permissive]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) policy_floor: Option<String>,
+    #[command(flatten)]
+    pub(crate) records: RecordsArguments,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+/// Where executions are recorded, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArguments {
+    /// Where executions are recorded: a path, postgres://…, or off [default: records.sqlite in the state folder]
+    #[arg(long, value_name = "URL")]
+    pub(crate) records: Option<String>,
+    /// How long a record is kept, such as 12h [default: 30d]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) records_age: Option<String>,
+    /// How much all records may hold, such as 500M; the oldest go first [default: 2G]
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) records_bytes: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArguments {
+    /// Show all that was recorded of this execution
+    #[arg(value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Only those that ended so: completed, raised, rejected, limit_exceeded, crashed or cancelled
+    #[arg(long, value_name = "OUTCOME")]
+    pub(crate) outcome: Option<String>,
+    /// Only those in this state: running, finished, failed or lost
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Option<String>,
+    /// Only those in this environment: its id, or the beginning of its digest
+    #[arg(long, value_name = "NAME")]
+    pub(crate) environment: Option<String>,
+    /// Only those started then or later: a time in UTC, or how long ago, such as 2h
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+    /// Only those started before
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// How many, the newest first
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// The next page: what the last one ended with
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) before: Option<String>,
+    /// Print one JSON object, as the HTTP interface answers
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Read these records, as `serve` was told, instead of asking a running server
+    #[arg(long, value_name = "URL")]
+    pub(crate) records: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }

@@ -8,9 +8,11 @@ mod check;
 mod doctor;
 mod environment;
 mod exit;
+mod history;
 mod limits;
 mod output;
 mod progress;
+mod records;
 mod report;
 mod requested;
 mod run;
@@ -64,6 +66,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
             Command::Serve(arguments) => serve::serve(arguments, &sources).await,
             Command::Check(arguments) => check::check(arguments, &sources).await,
             Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
+            Command::History(arguments) => history::history(arguments, &sources).await,
             Command::Bench(arguments) => bench::bench(arguments, &sources).await,
             Command::Environment { command } => environment::environment(command, &sources).await,
         }

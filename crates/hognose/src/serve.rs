@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{Bound, KeyMode, ServerConfig};
-use stepflow_python::{Engine, EngineExecutor, Environment, LimitPolicy};
+use stepflow_python::{Engine, EngineExecutor, Environment, LimitPolicy, Recorder};
 use tokio::sync::oneshot;
 
 use crate::arguments::ServeArguments;
 use crate::exit;
 use crate::output::{self, note};
+use crate::records::RecordsWish;
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
 use crate::start::{self, RequestedWish, Size};
@@ -34,6 +35,8 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
     let floor = sources.policy_floor(arguments.policy_floor.as_deref())?;
     let mut stop = Stop::watch()?;
     let wish = sources.requested()?;
+    let records = RecordsWish::read(&arguments.records, &common, sources)?;
+    let recorder = records.begin(&common).await?;
     let (engine, executor) = tokio::select! {
         engine = async {
             let environment = start::environment(&common).await?;
@@ -58,12 +61,16 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
             reason = dies(&engine) => death = Some(reason),
         }
     };
-    let executor = Arc::new(executor.with_floor(floor));
+    let executor = recorded(executor.with_floor(floor), recorder.as_ref(), &engine);
+    let executor = Arc::new(executor.await?);
     let served = server::serve(executor, config, on_ready, ending).await;
     warming.abort();
     // Its clone of the engine has to be gone before the engine can leave.
     let _ = warming.await;
     engine.shutdown(FAREWELL).await;
+    if let Some(recorder) = recorder {
+        recorder.close().await;
+    }
     served?;
     let Some(reason) = death else { return Ok(0) };
     note(&format!("error: {reason}"));
@@ -95,6 +102,23 @@ async fn start_engine(
             Ok((engine.clone(), EngineExecutor::new(engine)))
         }
     }
+}
+
+/// Has every execution recorded; the records become the serving user's.
+async fn recorded(
+    executor: EngineExecutor,
+    recorder: Option<&Recorder>,
+    engine: &Engine,
+) -> anyhow::Result<EngineExecutor> {
+    let Some(recorder) = recorder else {
+        return Ok(executor);
+    };
+    if let Some(uid) = engine.serving_uid() {
+        recorder.database().give_to(uid)?;
+    }
+    let executor = executor.with_recorder(recorder.clone());
+    executor.record_environments().await?;
+    Ok(executor)
 }
 
 fn config(

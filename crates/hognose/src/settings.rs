@@ -33,9 +33,9 @@ pub(crate) struct Sources {
 }
 
 /// A value and where it stood.
-struct Found {
-    text: String,
-    origin: String,
+pub(crate) struct Found {
+    pub(crate) text: String,
+    pub(crate) origin: String,
 }
 
 /// What every command needs to know.
@@ -80,7 +80,13 @@ impl Sources {
         })
     }
 
-    fn find(&self, flag: Option<&str>, flag_name: &str, variable: &str) -> Option<Found> {
+    /// The value of a setting, from the first source that has one.
+    pub(crate) fn find(
+        &self,
+        flag: Option<&str>,
+        flag_name: &str,
+        variable: &str,
+    ) -> Option<Found> {
         let of = |text: Option<&str>, origin: String| {
             text.map(|text| Found {
                 text: text.to_owned(),

@@ -136,6 +136,25 @@ impl Failure {
         }
     }
 
+    /// Nothing is recorded here.
+    pub(crate) fn unrecorded() -> Self {
+        let message = "this server records nothing; it was started with `--records off`";
+        Self::new(StatusCode::NOT_FOUND, "records_off", message)
+    }
+
+    /// The records are there and cannot be read now.
+    pub(crate) fn history_unreadable() -> Self {
+        let message = "the records could not be read; the server's log says why";
+        Self {
+            retryable: true,
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "records_unreadable",
+                message,
+            )
+        }
+    }
+
     /// A failure around environments; `code` tells callers which.
     pub(crate) fn environment(fault: Fault, code: &'static str, message: String) -> Self {
         let status = match (fault, code) {
@@ -168,6 +187,9 @@ fn public_sentence(error: &ExecutionError) -> String {
     match error {
         ExecutionError::Confine { step, .. } => {
             format!("the sandbox could not be set up at step `{step}`; the server's log says why")
+        }
+        ExecutionError::Unrecorded { .. } => {
+            "the execution could not be recorded; run it again later".to_owned()
         }
         ExecutionError::Host { .. }
         | ExecutionError::Remote {

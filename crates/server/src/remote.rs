@@ -7,6 +7,7 @@ mod client;
 mod convert;
 mod environments;
 mod events;
+mod history;
 mod seed;
 mod validate;
 
@@ -19,12 +20,14 @@ use axum::http::{Method, StatusCode};
 use stepflow_python::executor::{source, validate as valid};
 use stepflow_python::{
     ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
-    ExecutionRequest, FunctionRequest, Judgement, PoolStatus, PythonConfig, PythonError,
-    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
+    ExecutionRequest, FunctionRequest, HistoryService, Judgement, PoolStatus, PythonConfig,
+    PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel,
+    ValidationResult,
 };
 
 use self::client::Client;
 use self::environments::RemoteEnvironments;
+use self::history::RemoteHistory;
 use crate::doors::native::report::artifact_url;
 use crate::doors::native::wire::{HealthBody, PoolBody};
 
@@ -145,6 +148,10 @@ impl PythonExecutor for RemoteExecutor {
 
     fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
         Some(Arc::new(RemoteEnvironments::new(self.client.clone())))
+    }
+
+    fn history(&self) -> Option<Arc<dyn HistoryService>> {
+        Some(Arc::new(RemoteHistory::new(self.client.clone())))
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use crate::environment::{EnvironmentId, EnvironmentService};
 use crate::errors::PythonError;
+use crate::records::HistoryService;
 
 pub use crate::validator::ValidationResult;
 pub use ::engine::SecurityLevel;
@@ -195,6 +196,11 @@ pub trait PythonExecutor: Send + Sync {
 
     /// Its environments; `None` where there is only the default one.
     fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
+        None
+    }
+
+    /// What was recorded of executions; `None` where nothing is recorded.
+    fn history(&self) -> Option<Arc<dyn HistoryService>> {
         None
     }
 

@@ -38,5 +38,8 @@ pub use parser::{
     AST, CustomPythonParser, Import, Parameter, ParserConfig, PythonClass, PythonFunction,
     PythonModule, PythonParser, PythonParserImpl,
 };
-pub use records::{Database, DatabaseAddress, DatabaseError, Instance, Recorder, Retention};
+pub use records::{
+    Database, DatabaseAddress, DatabaseError, ExecutionRecord, ExecutionSummary, HistoryFilter,
+    HistoryPage, HistoryService, Instance, RecordState, Recorder, Retention,
+};
 pub use security::{PythonSecurity, PythonSecurityImpl, SecuritySettings, SecurityStatus};

@@ -29,6 +29,7 @@ const HEAVY: &[(&str, &[&str])] = &[
     ("hyper-util", &["server"]),
     ("ruff_python_ast", &["stepflow-python"]),
     ("ruff_python_parser", &["stepflow-python"]),
+    ("sqlx", &["stepflow-python"]),
     ("anyhow", &["hognose", "xtask"]),
 ];
 
@@ -51,6 +52,16 @@ pub(super) fn decoding(_: &Path, files: &[File]) -> Result<Vec<String>> {
     Ok(in_code(files, &words, |owner| {
         ["sandbox", "zygote", "engine"].contains(&owner)
     }))
+}
+
+pub(super) fn sql(_: &Path, files: &[File]) -> Result<Vec<String>> {
+    let words = ["sqlx::".to_owned()];
+    let found = in_code(files, &words, |owner| owner == "stepflow-python");
+    let records = "crates/stepflow-python/src/records/";
+    Ok(found
+        .into_iter()
+        .filter(|line| !line.starts_with(records))
+        .collect())
 }
 
 /// Lines outside tests that hold one of `words`, in crates for which `applies`.

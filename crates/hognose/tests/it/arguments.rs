@@ -86,3 +86,27 @@ fn help_and_version_are_no_errors_and_an_empty_list_is_empty() {
     let list = home.call(&["env", "list"], &[]);
     assert!(list.status.success() && list.stdout.is_empty());
 }
+
+#[test]
+fn a_wrong_address_of_records_is_refused_without_its_password() {
+    let home = Home::new();
+    for (records, part) in [
+        ("mysql://me:secret@localhost/x", "mysql"),
+        ("sqlite:", "path"),
+        ("sqlite::memory:", "off"),
+    ] {
+        let said = home.refused(&["serve"], &[("HOGNOSE_RECORDS", records)]);
+        assert!(
+            said.contains("HOGNOSE_RECORDS") && said.contains(part),
+            "{said}"
+        );
+        assert!(!said.contains("secret"), "{said}");
+    }
+    for (variable, value) in [
+        ("HOGNOSE_RECORDS_AGE", "30"),
+        ("HOGNOSE_RECORDS_BYTES", "0"),
+    ] {
+        let said = home.refused(&["serve"], &[(variable, value)]);
+        assert!(said.contains(variable), "{said}");
+    }
+}

@@ -4,4 +4,5 @@
 mod arguments;
 mod bench;
 mod check;
+mod records;
 mod support;

@@ -4,6 +4,7 @@ mod artifact;
 pub(crate) mod capabilities;
 mod convert;
 pub(crate) mod environments;
+pub(crate) mod history;
 pub(crate) mod report;
 mod routes;
 mod running;

@@ -8,6 +8,7 @@ mod environments;
 mod executions;
 mod fairness;
 mod framing;
+mod history;
 mod policy;
 mod remote;
 mod scripted;

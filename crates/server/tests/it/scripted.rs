@@ -10,9 +10,9 @@ use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, EnvironmentService, Event, Exception,
     Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, Finding, ForkKind,
-    FunctionRequest, Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome, OutputStream,
-    Package, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse,
-    ScriptRequest, Span, Usage, ValidationResult, Value,
+    FunctionRequest, HistoryService, Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome,
+    OutputStream, Package, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest,
+    PythonResponse, ScriptRequest, Span, Usage, ValidationResult, Value,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -272,6 +272,10 @@ impl PythonExecutor for Handle {
 
     fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
         Some(Arc::new(crate::environments::Scripted::default()))
+    }
+
+    fn history(&self) -> Option<Arc<dyn HistoryService>> {
+        Some(Arc::new(crate::history::Scripted))
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

@@ -103,7 +103,7 @@ CREATE TABLE python_executions (
     FOREIGN KEY (environment_id) REFERENCES python_environments(id) ON DELETE SET NULL
 );
 CREATE INDEX python_executions_execution ON python_executions (execution_id);
-CREATE INDEX python_executions_environment ON python_executions (environment_id)
+CREATE INDEX python_executions_environment ON python_executions (environment_id, created_at)
     WHERE environment_id IS NOT NULL;
 
 -- An execution as one row: what the writer inserts when it has ended, and what the history reads.

@@ -4,6 +4,7 @@
 //! engine knows; whoever finds one for an execution holds it before the catalog is released.
 
 mod inner;
+mod mirror;
 mod service;
 
 use std::collections::{HashMap, HashSet};
@@ -22,6 +23,7 @@ use super::requested::Requested;
 use super::service::ProgressSink;
 use super::sources;
 use crate::dependencies::Dependency;
+use crate::records::Database;
 
 /// Digits of a digest that name it well enough.
 const LEAST_DIGITS: usize = 8;
@@ -44,6 +46,8 @@ struct Inner {
     config: EnvironmentConfig,
     policy: InstallPolicy,
     engine: OnceLock<Engine>,
+    /// Where its rows are, if anywhere.
+    database: OnceLock<Database>,
     catalog: Mutex<Catalog>,
     /// Those that were looked at, by digest.
     known: Mutex<HashMap<String, Arc<Environment>>>,
@@ -73,6 +77,7 @@ impl PythonEnvironmentImpl {
                 config,
                 policy,
                 engine: OnceLock::new(),
+                database: OnceLock::new(),
                 catalog: Mutex::new(catalog),
                 known: Mutex::default(),
                 leaving: Mutex::default(),
@@ -317,9 +322,11 @@ impl PythonEnvironmentImpl {
         inner.known().remove(digest);
         let tree = inner.requested.tree(digest);
         let gone = tree.with_file_name(format!(".gone-{digest}"));
+        let ids = inner.handles_of(digest);
         let forgotten = inner.change(|catalog| catalog.forget(digest));
         inner.leave(digest, false);
         forgotten?;
+        self.unmirror(&ids).await;
         let removed = tokio::task::spawn_blocking(move || {
             fs::rename(&tree, &gone).and_then(|()| fs::remove_dir_all(&gone))
         });

@@ -101,6 +101,11 @@ impl Requested {
         self.folder().join("trees").join(digest)
     }
 
+    /// A tree's path as people know it.
+    pub(super) fn shown_tree(&self, digest: &str) -> PathBuf {
+        self.path.join("trees").join(digest)
+    }
+
     /// The first interpreter of a version: `3.11`, `3.11.7`, or any for an empty text.
     pub(super) fn interpreter(&self, version: &str) -> Result<&Resolved, EnvironmentError> {
         let is_wanted = |one: &&Resolved| {

@@ -18,7 +18,7 @@ use super::{
 use crate::environment::{EnvironmentService, PythonEnvironmentImpl};
 use crate::errors::PythonError;
 use crate::parser;
-use crate::records::{Opening, Recorder, Started};
+use crate::records::{DatabaseError, EnvironmentRow, HistoryService, Opening, Recorder, Started};
 use crate::security::Watch;
 
 /// Runs executions on an engine. Cheap to clone.
@@ -99,6 +99,22 @@ impl EngineExecutor {
             recorder: Some(recorder),
             ..self
         }
+    }
+
+    /// Writes the environments of this executor beside the executions, from now on.
+    ///
+    /// Errors: the default environment cannot be written.
+    pub async fn record_environments(&self) -> Result<(), DatabaseError> {
+        let Some(recorder) = &self.recorder else {
+            return Ok(());
+        };
+        let database = recorder.database();
+        let default = EnvironmentRow::of_default(self.engine.environment());
+        database.put_environment(&default).await?;
+        if let Some(environments) = &self.environments {
+            environments.mirror_into(database.clone()).await;
+        }
+        Ok(())
     }
 
     /// What becomes of the executions of this executor, for a `PythonSecurityImpl`.
@@ -267,6 +283,11 @@ impl PythonExecutor for EngineExecutor {
     fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
         let own = self.environments.clone()?;
         Some(Arc::new(own))
+    }
+
+    fn history(&self) -> Option<Arc<dyn HistoryService>> {
+        let recorder = self.recorder.as_ref()?;
+        Some(Arc::new(recorder.database().clone()))
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

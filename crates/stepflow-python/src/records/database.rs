@@ -23,13 +23,13 @@ const SERVER_CONNECTIONS: u32 = 8;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection to SQLite as every one of ours begins. A commit is in the kernel's hands, so it
-/// survives the death of this process; the last ones may go with the power. Whoever takes the pages
-/// from the log into the file does it beside the writer, never in it. Source: sqlite.org/wal.html.
+/// survives the death of this process; the last ones may go with the power. A recorder takes the log
+/// into the file beside the writer; at 64 MiB the writer does so itself. Source: sqlite.org/wal.html.
 const SQLITE_WRITER: &str = "
     PRAGMA auto_vacuum = INCREMENTAL;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
-    PRAGMA wal_autocheckpoint = 0;
+    PRAGMA wal_autocheckpoint = 16384;
     PRAGMA temp_store = MEMORY;
     PRAGMA foreign_keys = ON;
     SELECT count(*) FROM sqlite_schema;

@@ -35,6 +35,12 @@ pub enum DatabaseError {
         /// What the kernel said.
         source: Arc<std::io::Error>,
     },
+    /// A server that was asked for its records did not tell them.
+    #[error("{reason}")]
+    Remote {
+        /// In one sentence.
+        reason: String,
+    },
     /// A statement failed.
     #[error("cannot {doing}: {source}")]
     Statement {

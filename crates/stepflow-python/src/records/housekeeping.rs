@@ -15,8 +15,6 @@ const PULSE: Duration = Duration::from_secs(1);
 const ROUND: Duration = Duration::from_secs(60);
 /// Records in one transaction, so that the writer never waits for long.
 const AT_ONCE: i64 = 200;
-/// Pages of the log above which the writer waits until it is empty. 64 MiB.
-const MOST_LOG_PAGES: i64 = 16 * 1024;
 
 /// How long records are kept. Whichever comes first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +41,7 @@ pub(super) async fn keep(database: Database, instance: String, retention: Retent
     let mut next_round = Instant::now();
     loop {
         pulse.tick().await;
-        if let Err(error) = checkpoint(&database).await {
+        if let Err(error) = checkpoint(&database, "PRAGMA wal_checkpoint(PASSIVE)").await {
             tracing::warn!(%error, "cannot take SQLite's log into its file");
         }
         if Instant::now() < next_round {
@@ -55,6 +53,9 @@ pub(super) async fn keep(database: Database, instance: String, retention: Retent
             Ok(lost) => tracing::warn!(lost, "executions of a silent server are lost"),
             Err(error) => tracing::warn!(%error, "cannot tell other servers that this one lives"),
         }
+        if let Err(error) = database.note_uses().await {
+            tracing::warn!(%error, "cannot note when environments were used");
+        }
         match database.expire(retention).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(gone, "old records were removed"),
@@ -65,31 +66,20 @@ pub(super) async fn keep(database: Database, instance: String, retention: Retent
 
 /// Leaves a file without a log, as far as other readers let us.
 pub(super) async fn last(database: &Database) {
-    if database.is_sqlite()
-        && let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(database.pool())
-            .await
-    {
+    if let Err(error) = checkpoint(database, "PRAGMA wal_checkpoint(TRUNCATE)").await {
         tracing::warn!(%error, "cannot take SQLite's log into its file");
     }
 }
 
-/// Takes what is in the log into the file beside the writer, who waits only if the log has grown
-/// too long all the same. Source: sqlite.org/c3ref/wal_checkpoint_v2.html.
-async fn checkpoint(database: &Database) -> Result<(), DatabaseError> {
+/// Takes what is in the log into the file. Source: sqlite.org/pragma.html.
+async fn checkpoint(database: &Database, how: &'static str) -> Result<(), DatabaseError> {
     if !database.is_sqlite() {
         return Ok(());
     }
-    let doing = "take the log into the file";
-    let row = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)")
-        .fetch_one(database.pool())
-        .await
-        .map_err(DatabaseError::at(doing))?;
-    if row.try_get::<i64, _>(1).map_err(DatabaseError::at(doing))? > MOST_LOG_PAGES {
-        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(database.pool());
-        emptied.await.map_err(DatabaseError::at(doing))?;
-    }
-    Ok(())
+    let taken = sqlx::query(how).execute(database.pool()).await;
+    taken
+        .map(drop)
+        .map_err(DatabaseError::at("take the log into the file"))
 }
 
 const TOO_OLD: &str = "

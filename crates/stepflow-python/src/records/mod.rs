@@ -6,7 +6,9 @@
 mod address;
 mod database;
 mod entry;
+mod environments;
 mod error;
+mod history;
 mod housekeeping;
 mod instances;
 mod recorder;
@@ -16,7 +18,12 @@ mod writer;
 pub use self::address::DatabaseAddress;
 pub use self::database::Database;
 pub(crate) use self::entry::Started;
+pub(crate) use self::environments::EnvironmentRow;
 pub use self::error::DatabaseError;
+pub use self::history::{
+    Cursor, ExecutionRecord, ExecutionSummary, HistoryFilter, HistoryPage, HistoryService,
+    MOST_PER_PAGE, RecordState,
+};
 pub use self::housekeeping::Retention;
 pub use self::instances::Instance;
 pub(crate) use self::recorder::Opening;

@@ -1,5 +1,6 @@
 //! Records on SQLite, and the same on PostgreSQL where a server is there.
 
+mod recording;
 mod schema;
 
 use stepflow_python::{Database, DatabaseAddress};

@@ -8,7 +8,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::running::Running;
 use super::wire::HealthBody;
-use super::{artifact, capabilities, convert, environments, report, stream};
+use super::{artifact, capabilities, convert, environments, history, report, stream};
 use crate::admission::Caller;
 use crate::app::App;
 use crate::auth::Peer;
@@ -30,9 +30,9 @@ const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The routes of this dialect.
 pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
-        .route(EXECUTIONS, post(execute))
+        .route(EXECUTIONS, get(history::list).post(execute))
         .route(VALIDATE, post(validate))
-        .route("/v1/executions/{id}", delete(cancel))
+        .route("/v1/executions/{id}", get(history::show).delete(cancel))
         .route("/v1/executions/{id}/artifacts/{*name}", get(download))
         .merge(environments::routes())
         .route("/v1/pools", get(pools))

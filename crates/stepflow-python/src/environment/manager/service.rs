@@ -59,6 +59,7 @@ impl EnvironmentService for PythonEnvironmentImpl {
             handle.requirements = requirements;
             Some(handle.is_active)
         })?;
+        self.mirror(id).await;
         if moved == Some(true) {
             self.activate(id).await?;
         }
@@ -78,7 +79,9 @@ impl EnvironmentService for PythonEnvironmentImpl {
             if let Some(handle) = catalog.handles.get_mut(&id) {
                 handle.is_active = true;
             }
-        })
+        })?;
+        self.mirror(id).await;
+        Ok(())
     }
 
     async fn remove(&self, id: EnvironmentId) -> Result<(), EnvironmentError> {
@@ -92,9 +95,9 @@ impl EnvironmentService for PythonEnvironmentImpl {
                 .any(|(_, handle)| handle.digest == digest)
         };
         if is_shared {
-            return inner
-                .change(|catalog| catalog.handles.remove(&id))
-                .map(drop);
+            inner.change(|catalog| catalog.handles.remove(&id))?;
+            self.unmirror(&[id]).await;
+            return Ok(());
         }
         self.remove_tree(&digest).await
     }
@@ -163,6 +166,7 @@ impl PythonEnvironmentImpl {
             is_active: false,
         };
         inner.change(|catalog| catalog.handles.insert(id, handle))?;
+        self.mirror(id).await;
         inner.describe(id)
     }
 }

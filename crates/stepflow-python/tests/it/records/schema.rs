@@ -16,7 +16,8 @@ const SQLITE_COLUMNS: &str = "
         || CASE WHEN c.\"notnull\" OR c.pk THEN ' not null' ELSE '' END
         || COALESCE(' default ' || REPLACE(c.dflt_value, '''', ''), '')
     FROM sqlite_schema t, pragma_table_info(t.name) c
-    WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '_sqlx_%'";
+    WHERE t.type IN ('table', 'view')
+        AND t.name NOT LIKE 'sqlite_%' AND t.name NOT LIKE '_sqlx_%'";
 const SQLITE_REFERENCES: &str = "
     SELECT t.name || '.' || f.\"from\" || ' refers to ' || f.\"table\" || '.' || f.\"to\"
         || ' on delete ' || LOWER(f.on_delete)

@@ -1,0 +1,235 @@
+//! Environments and their packages, as rows. The folder of environments decides what there is; these
+//! rows follow it.
+
+use engine::Environment;
+use serde_json::{Value, json};
+
+use super::{Database, DatabaseError};
+use crate::environment::EnvironmentDescription;
+
+/// What stands in `python_environments` and, by its packages, in `python_dependencies`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct EnvironmentRow {
+    id: String,
+    name: String,
+    python_version: String,
+    path: String,
+    base_packages: Value,
+    packages: Vec<(String, String)>,
+}
+
+impl EnvironmentRow {
+    /// The environment of every execution that asks for none. Its digest is its id.
+    pub(crate) fn of_default(environment: &Environment) -> Self {
+        Self {
+            id: environment.digest.clone(),
+            name: "default".into(),
+            python_version: environment.interpreter.version_text(),
+            path: environment.root.display().to_string(),
+            base_packages: json!([]),
+            packages: environment.packages.clone(),
+        }
+    }
+
+    /// One that somebody has created, and where it is.
+    pub(crate) fn of(made: &EnvironmentDescription, path: &std::path::Path) -> Self {
+        Self {
+            id: made.id.to_string(),
+            name: made.digest.chars().take(12).collect(),
+            python_version: made.python.clone(),
+            path: path.display().to_string(),
+            base_packages: json!(made.requirements),
+            packages: made.packages.clone(),
+        }
+    }
+
+    fn installed(&self) -> Value {
+        let package =
+            |(name, version): &(String, String)| json!({"name": name, "version": version});
+        self.packages.iter().map(package).collect()
+    }
+
+    /// Where a package came from, by what was asked for. Source: PEP 508, direct references.
+    fn source(&self, package: &str) -> &'static str {
+        let asked = self.base_packages.as_array().into_iter().flatten();
+        let mut asked = asked.filter_map(Value::as_str);
+        let direct = asked.find_map(|text| {
+            let (name, url) = text.split_once('@')?;
+            (name.trim() == package).then(|| url.trim())
+        });
+        match direct {
+            Some(url) if url.starts_with("git+") => "git",
+            Some(url) if url.starts_with("file:") => "local",
+            Some(_) | None => "pip",
+        }
+    }
+}
+
+// `last_used` and `status` stay as they are.
+const PUT: &str = "
+    INSERT INTO python_environments
+        (id, name, python_version, virtual_env_path, base_packages, installed_packages)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (id) DO UPDATE SET
+        name = excluded.name, python_version = excluded.python_version,
+        virtual_env_path = excluded.virtual_env_path, base_packages = excluded.base_packages,
+        installed_packages = excluded.installed_packages";
+const PACKAGES: &str =
+    "SELECT package_name, version FROM python_dependencies WHERE environment_id = $1";
+const PUT_PACKAGE: &str = "
+    INSERT INTO python_dependencies (environment_id, package_name, version, source)
+    VALUES ($1, $2, $3, $4)
+    ON CONFLICT (environment_id, package_name) DO UPDATE SET
+        version = excluded.version, source = excluded.source, installed_at = CURRENT_TIMESTAMP";
+const DROP_PACKAGE: &str =
+    "DELETE FROM python_dependencies WHERE environment_id = $1 AND package_name = $2";
+const DROP: &str = "DELETE FROM python_environments WHERE id = $1";
+const STATUS: &str = "UPDATE python_environments SET status = $2 WHERE id = $1";
+// The index on (environment_id, created_at) answers both questions.
+const USED: &str = "
+    UPDATE python_environments SET last_used = (
+        SELECT MAX(p.created_at) FROM python_executions p
+        WHERE p.environment_id = python_environments.id)
+    WHERE EXISTS (
+        SELECT 1 FROM python_executions p WHERE p.environment_id = python_environments.id
+            AND (last_used IS NULL OR p.created_at > last_used))";
+
+impl Database {
+    /// Writes an environment and its packages: what is there already is not touched.
+    pub(crate) async fn put_environment(&self, row: &EnvironmentRow) -> Result<(), DatabaseError> {
+        let written = self.put_environment_rows(row).await;
+        written.map_err(DatabaseError::at("record an environment"))
+    }
+
+    async fn put_environment_rows(&self, row: &EnvironmentRow) -> Result<(), sqlx::Error> {
+        let mut transaction = self.write().await?;
+        sqlx::query(PUT)
+            .bind(&row.id)
+            .bind(&row.name)
+            .bind(&row.python_version)
+            .bind(&row.path)
+            .bind(row.base_packages.to_string())
+            .bind(row.installed().to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let known = sqlx::query_as::<_, (String, String)>(PACKAGES).bind(&row.id);
+        let known = known.fetch_all(&mut *transaction).await?;
+        for package in row.packages.iter().filter(|one| !known.contains(one)) {
+            sqlx::query(PUT_PACKAGE)
+                .bind(&row.id)
+                .bind(&package.0)
+                .bind(&package.1)
+                .bind(row.source(&package.0))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        let is_there = |name: &str| row.packages.iter().any(|(other, _)| other == name);
+        for (name, _) in known.iter().filter(|(name, _)| !is_there(name)) {
+            let gone = sqlx::query(DROP_PACKAGE).bind(&row.id).bind(name);
+            gone.execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Says whether an environment's zygotes are kept: `pinned`, else `active`.
+    pub(crate) async fn pin_environment(&self, id: &str) -> Result<(), DatabaseError> {
+        let pinned = sqlx::query(STATUS).bind(id).bind("pinned");
+        let pinned = pinned.execute(self.pool()).await;
+        pinned
+            .map(drop)
+            .map_err(DatabaseError::at("record an environment"))
+    }
+
+    /// Forgets one. What ran in it stays, without its name.
+    pub(crate) async fn drop_environment(&self, id: &str) -> Result<(), DatabaseError> {
+        let gone = sqlx::query(DROP).bind(id).execute(self.pool()).await;
+        gone.map(drop)
+            .map_err(DatabaseError::at("forget an environment"))
+    }
+
+    /// Takes the time of each environment's last execution over.
+    pub(super) async fn note_uses(&self) -> Result<(), DatabaseError> {
+        let noted = sqlx::query(USED).execute(self.pool()).await;
+        noted
+            .map(drop)
+            .map_err(DatabaseError::at("note when environments were used"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(requirements: &[&str], packages: &[(&str, &str)]) -> EnvironmentRow {
+        let owned = |(name, version): &(&str, &str)| ((*name).to_owned(), (*version).to_owned());
+        EnvironmentRow {
+            id: "e".into(),
+            name: "n".into(),
+            python_version: "3.11.7".into(),
+            path: "/p".into(),
+            base_packages: json!(requirements),
+            packages: packages.iter().map(owned).collect(),
+        }
+    }
+
+    async fn rows(database: &Database) -> Vec<(String, String, String, String)> {
+        let all = "SELECT package_name, version, source, CAST(installed_at AS TEXT)
+            FROM python_dependencies ORDER BY package_name";
+        let all = sqlx::query_as(all).fetch_all(database.pool());
+        all.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_install_touches_only_what_changes() {
+        let database = Database::in_memory().await.unwrap();
+        let before = row(
+            &["a", "b @ git+https://h/b"],
+            &[("a", "1"), ("b", "1"), ("c", "1")],
+        );
+        database.put_environment(&before).await.unwrap();
+        assert_eq!(rows(&database).await[1].2, "git");
+        database.pin_environment("e").await.unwrap();
+        // As if it had been long ago.
+        let long_ago = "UPDATE python_dependencies SET installed_at = '2001-01-01 00:00:00'";
+        sqlx::query(long_ago)
+            .execute(database.pool())
+            .await
+            .unwrap();
+        let used = "UPDATE python_environments SET last_used = '2002-01-01 00:00:00'";
+        sqlx::query(used).execute(database.pool()).await.unwrap();
+
+        let after = row(
+            &["a", "d @ file:///d"],
+            &[("a", "1"), ("b", "2"), ("d", "1")],
+        );
+        database.put_environment(&after).await.unwrap();
+        let told: Vec<_> = rows(&database)
+            .await
+            .into_iter()
+            .map(|(name, version, source, at)| (name, version, source, at.starts_with("2001")))
+            .collect();
+        let expected = [
+            ("a", "1", "pip", true),
+            ("b", "2", "pip", false),
+            ("d", "1", "local", false),
+        ];
+        let expected = expected.map(|(name, version, source, is_old)| {
+            (
+                name.to_owned(),
+                version.to_owned(),
+                source.to_owned(),
+                is_old,
+            )
+        });
+        assert_eq!(told, expected);
+        let kept = "SELECT status || ' ' || last_used FROM python_environments";
+        let kept: (String,) = sqlx::query_as(kept)
+            .fetch_one(database.pool())
+            .await
+            .unwrap();
+        assert_eq!(kept.0, "pinned 2002-01-01 00:00:00");
+
+        database.drop_environment("e").await.unwrap();
+        assert!(rows(&database).await.is_empty(), "packages go along");
+    }
+}

@@ -1,0 +1,430 @@
+//! Executions from their start to what is read back.
+
+use std::time::Duration;
+
+use engine::{EnvironmentChoice, LimitOverrides};
+use serde_json::json;
+use sqlx::AnyPool;
+use stepflow_python::{
+    Event, ExecutionRequest, FunctionRequest, HistoryFilter, HistoryService, Instance,
+    PythonExecutor, RecordState, Recorder, Retention, SecurityLevel,
+};
+
+use super::{Fresh, postgres, sqlite};
+use crate::support::{Bench, bench};
+
+fn request(source: &str) -> ExecutionRequest {
+    ExecutionRequest {
+        source: source.to_owned(),
+        ..Default::default()
+    }
+}
+
+fn all() -> HistoryFilter {
+    HistoryFilter {
+        limit: 100,
+        ..Default::default()
+    }
+}
+
+/// An executor that records into `fresh`.
+async fn recording(fresh: &Fresh) -> (Bench, Recorder) {
+    let mut bench = bench().await;
+    let instance = Instance::take(bench.state.path()).unwrap();
+    let begun = Recorder::begin(fresh.database.clone(), instance, Retention::default()).await;
+    let recorder = begun.unwrap();
+    bench.executor = bench.executor.with_recorder(recorder.clone());
+    (bench, recorder)
+}
+
+async fn each_outcome_is_recorded(fresh: Fresh) {
+    let (bench, _recorder) = recording(&fresh).await;
+    let history = bench.executor.history().unwrap();
+    let strict = ExecutionRequest {
+        policy: SecurityLevel::Strict,
+        ..request("import os")
+    };
+    let short = ExecutionRequest {
+        limits: LimitOverrides {
+            wall_ms: Some(200),
+            ..Default::default()
+        },
+        ..request("while True: pass")
+    };
+    for (request, outcome, detail, code) in [
+        (request("print('a\\0b')\n6 * 7"), "completed", None, 0),
+        (request("1 / 0"), "raised", Some("ZeroDivisionError"), 1),
+        (strict, "rejected", Some("blocked-import"), 126),
+        (short, "limit_exceeded", Some("wall"), 124),
+        (
+            request("import os\nos._exit(3)"),
+            "crashed",
+            Some("status 3"),
+            3,
+        ),
+    ] {
+        let source = request.source.clone();
+        let execution = bench.executor.start(request).await.unwrap();
+        let id = execution.id();
+        execution.finish().await.unwrap();
+        // Told, so written.
+        let record = history.show(id).await.unwrap().unwrap();
+        assert_eq!(record.summary.state, RecordState::Finished, "{source}");
+        assert_eq!(record.summary.outcome.as_deref(), Some(outcome));
+        assert_eq!(record.summary.detail.as_deref(), detail, "{source}");
+        assert_eq!(record.summary.return_code, Some(code), "{source}");
+        assert_eq!(record.source.as_deref(), Some(source.as_str()));
+        if outcome == "completed" {
+            assert_eq!(record.result, Some(json!(42)));
+            assert_eq!(record.stdout.as_deref(), Some("a\u{fffd}b\n"));
+            assert_eq!(record.summary.environment.as_deref(), Some("bare"));
+            assert!(record.limits.unwrap()["memory_bytes"].as_u64().unwrap() > 0);
+            assert!(record.usage.unwrap()["cpu_ms"].as_f64().unwrap() > 0.0);
+        }
+    }
+    let page = history.list(all()).await.unwrap();
+    assert_eq!(page.executions.len(), 5);
+}
+
+#[tokio::test]
+async fn each_outcome_is_recorded_in_sqlite() {
+    each_outcome_is_recorded(sqlite().await).await;
+}
+
+#[tokio::test]
+async fn each_outcome_is_recorded_in_postgres() {
+    if let Some(fresh) = postgres().await {
+        each_outcome_is_recorded(fresh).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_is_recorded_with_its_function_and_parameters() {
+    let fresh = sqlite().await;
+    let (bench, _recorder) = recording(&fresh).await;
+    let call = FunctionRequest {
+        code: "def add(a, b): return a + b".into(),
+        function_name: "add".into(),
+        args: vec![json!(2)],
+        kwargs: [("b".to_owned(), json!(3))].into(),
+        ..Default::default()
+    };
+    bench.executor.execute_function(call).await.unwrap();
+    let history = bench.executor.history().unwrap();
+    let page = history.list(all()).await.unwrap();
+    let record = history.show(page.executions[0].id).await.unwrap().unwrap();
+    assert_eq!(record.function_name.as_deref(), Some("add"));
+    assert_eq!(
+        record.parameters,
+        Some(json!({"args": [2], "kwargs": {"b": 3}}))
+    );
+    assert_eq!(record.result, Some(json!(5)));
+}
+
+/// Waits until a record is there in this state.
+async fn until(history: &dyn HistoryService, state: RecordState) {
+    let filter = HistoryFilter {
+        state: Some(state),
+        ..all()
+    };
+    let wait = async {
+        while history
+            .list(filter.clone())
+            .await
+            .unwrap()
+            .executions
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .unwrap();
+}
+
+async fn what_was_cut_off_is_lost(fresh: Fresh) {
+    let (bench, recorder) = recording(&fresh).await;
+    let history = bench.executor.history().unwrap();
+    let sleeper = request("import time\ntime.sleep(60)");
+    let mut execution = bench.executor.start(sleeper).await.unwrap();
+    let id = execution.id();
+    assert!(matches!(execution.next().await, Some(Event::Started)));
+    until(&*history, RecordState::Running).await;
+    // As after a crash: the name is free and the record says `running`.
+    let other = tempfile::tempdir().unwrap();
+    let name = std::fs::read(bench.state.path().join("instance")).unwrap();
+    std::fs::write(other.path().join("instance"), name).unwrap();
+    let instance = Instance::take(other.path()).unwrap();
+    let again = Recorder::begin(fresh.database.clone(), instance, Retention::default()).await;
+    let record = history.show(id).await.unwrap().unwrap();
+    assert_eq!(record.summary.state, RecordState::Lost);
+    assert_eq!(record.summary.outcome, None, "lost is no outcome");
+    // Another server's executions are none of a new one's business.
+    drop((again, recorder));
+    let stranger = tempfile::tempdir().unwrap();
+    let instance = Instance::take(stranger.path()).unwrap();
+    let sleeper = request("import time\ntime.sleep(60)");
+    let execution = bench.executor.start(sleeper).await.unwrap();
+    until(&*history, RecordState::Running).await;
+    let _third = Recorder::begin(fresh.database.clone(), instance, Retention::default()).await;
+    let record = history.show(execution.id()).await.unwrap().unwrap();
+    assert_eq!(record.summary.state, RecordState::Running);
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_lost_in_sqlite() {
+    what_was_cut_off_is_lost(sqlite().await).await;
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_lost_in_postgres() {
+    if let Some(fresh) = postgres().await {
+        what_was_cut_off_is_lost(fresh).await;
+    }
+}
+
+#[tokio::test]
+async fn two_servers_do_not_share_a_name() {
+    let state = tempfile::tempdir().unwrap();
+    let _first = Instance::take(state.path()).unwrap();
+    let refused = Instance::take(state.path()).unwrap_err().to_string();
+    assert!(refused.contains("another server"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_abandoned_execution_has_an_end() {
+    let fresh = sqlite().await;
+    let (bench, _recorder) = recording(&fresh).await;
+    let history = bench.executor.history().unwrap();
+    let sleeper = request("import time\ntime.sleep(60)");
+    let mut execution = bench.executor.start(sleeper).await.unwrap();
+    let id = execution.id();
+    assert!(matches!(execution.next().await, Some(Event::Started)));
+    drop(execution);
+    until(&*history, RecordState::Finished).await;
+    let record = history.show(id).await.unwrap().unwrap();
+    assert_eq!(record.summary.outcome.as_deref(), Some("cancelled"));
+    assert_eq!(record.summary.detail.as_deref(), Some("abandoned"));
+}
+
+async fn an_unwritten_end_is_not_told(fresh: Fresh) {
+    let (bench, recorder) = recording(&fresh).await;
+    let pool = AnyPool::connect(&fresh.url).await.unwrap();
+    sqlx::query("DROP VIEW recorded_executions")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let execution = bench.executor.start(request("1")).await.unwrap();
+    let error = execution.finish().await.unwrap_err();
+    assert_eq!(error.code(), "unrecorded");
+    assert!(error.retryable());
+    drop(recorder);
+}
+
+#[tokio::test]
+async fn an_end_that_sqlite_refuses_is_not_told() {
+    an_unwritten_end_is_not_told(sqlite().await).await;
+}
+
+#[tokio::test]
+async fn an_end_that_postgres_refuses_is_not_told() {
+    if let Some(fresh) = postgres().await {
+        an_unwritten_end_is_not_told(fresh).await;
+    }
+}
+
+async fn many_at_once_are_all_written(fresh: Fresh) {
+    let (bench, recorder) = recording(&fresh).await;
+    let run = |number: usize| {
+        let executor = bench.executor.clone();
+        async move {
+            let started = executor.start(request(&format!("{number}"))).await;
+            started.unwrap().finish().await.unwrap().id
+        }
+    };
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        tasks.spawn(run(number));
+    }
+    let ids = tasks.join_all().await;
+    let history = bench.executor.history().unwrap();
+    for id in &ids {
+        assert!(history.show(*id).await.unwrap().is_some());
+    }
+    // Pages: each execution once, the newest first.
+    let mut seen = Vec::new();
+    let mut filter = HistoryFilter { limit: 7, ..all() };
+    loop {
+        let page = history.list(filter.clone()).await.unwrap();
+        seen.extend(page.executions);
+        let Some(next) = page.next else { break };
+        filter.before = Some(next.to_string().parse().unwrap());
+    }
+    assert_eq!(seen.len(), ids.len());
+    assert!(
+        seen.windows(2)
+            .all(|pair| pair[0].started_ms >= pair[1].started_ms)
+    );
+    let middle = seen[20].started_ms;
+    let since = HistoryFilter {
+        since_ms: Some(middle),
+        ..all()
+    };
+    let until = HistoryFilter {
+        until_ms: Some(middle),
+        ..all()
+    };
+    let (since, until) = (history.list(since).await, history.list(until).await);
+    assert_eq!(
+        since.unwrap().executions.len() + until.unwrap().executions.len(),
+        ids.len()
+    );
+    for (filter, count) in [("bar", ids.len()), ("other", 0)] {
+        let filter = HistoryFilter {
+            environment: Some(filter.into()),
+            ..all()
+        };
+        assert_eq!(history.list(filter).await.unwrap().executions.len(), count);
+    }
+    recorder.close().await;
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_written_to_sqlite() {
+    many_at_once_are_all_written(sqlite().await).await;
+}
+
+#[tokio::test]
+async fn many_at_once_are_all_written_to_postgres() {
+    if let Some(fresh) = postgres().await {
+        many_at_once_are_all_written(fresh).await;
+    }
+}
+
+#[tokio::test]
+async fn an_environment_that_is_not_recorded_keeps_no_execution_back() {
+    let fresh = sqlite().await;
+    let (bench, _recorder) = recording(&fresh).await;
+    let asked = ExecutionRequest {
+        environment: EnvironmentChoice::Default,
+        ..request("1")
+    };
+    let execution = bench.executor.start(asked).await.unwrap();
+    let id = execution.id();
+    execution.finish().await.unwrap();
+    let history = bench.executor.history().unwrap();
+    let record = history.show(id).await.unwrap().unwrap();
+    assert_eq!(record.summary.environment_id, None);
+}
+
+/// Another server on the same database, whose first round does what is due.
+async fn another(fresh: &Fresh, retention: Retention) -> (tempfile::TempDir, Recorder) {
+    let state = tempfile::tempdir().unwrap();
+    let instance = Instance::take(state.path()).unwrap();
+    let begun = Recorder::begin(fresh.database.clone(), instance, retention).await;
+    (state, begun.unwrap())
+}
+
+/// Waits until so many executions are recorded.
+async fn until_left(history: &dyn HistoryService, count: usize) {
+    let wait = async {
+        while history.list(all()).await.unwrap().executions.len() != count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .unwrap();
+}
+
+async fn old_records_go_and_running_ones_stay(fresh: Fresh) {
+    let (bench, _recorder) = recording(&fresh).await;
+    let history = bench.executor.history().unwrap();
+    let sleeper = request("import time\ntime.sleep(60)");
+    let sleeping = bench.executor.start(sleeper).await.unwrap();
+    until(&*history, RecordState::Running).await;
+    let mut ids = Vec::new();
+    for _ in 0..4 {
+        let source = format!("#{}", "x".repeat(40 << 10));
+        let execution = bench.executor.start(request(&source)).await.unwrap();
+        ids.push(execution.id());
+        execution.finish().await.unwrap();
+        // Their order is that of their milliseconds.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let room_for_two = Retention {
+        bytes: 100 << 10,
+        ..Retention::default()
+    };
+    let _second = another(&fresh, room_for_two).await;
+    until_left(&*history, 3).await;
+    for (id, is_kept) in ids.iter().zip([false, false, true, true]) {
+        assert_eq!(history.show(*id).await.unwrap().is_some(), is_kept);
+    }
+    let nothing_old = Retention {
+        age: Duration::from_millis(1),
+        ..Retention::default()
+    };
+    let _third = another(&fresh, nothing_old).await;
+    until_left(&*history, 1).await;
+    assert!(history.show(sleeping.id()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn old_records_go_and_running_ones_stay_in_sqlite() {
+    old_records_go_and_running_ones_stay(sqlite().await).await;
+}
+
+#[tokio::test]
+async fn old_records_go_and_running_ones_stay_in_postgres() {
+    if let Some(fresh) = postgres().await {
+        old_records_go_and_running_ones_stay(fresh).await;
+    }
+}
+
+async fn an_environment_is_a_row_that_may_go(fresh: Fresh) {
+    let (bench, _recorder) = recording(&fresh).await;
+    bench.executor.record_environments().await.unwrap();
+    let execution = bench.executor.start(request("1")).await.unwrap();
+    let id = execution.id();
+    execution.finish().await.unwrap();
+    let history = bench.executor.history().unwrap();
+    let environment = async || {
+        let record = history.show(id).await.unwrap().unwrap();
+        record.summary.environment_id
+    };
+    assert_eq!(environment().await.as_deref(), Some("bare"));
+    let _second = another(&fresh, Retention::default()).await;
+    let pool = AnyPool::connect(&fresh.url).await.unwrap();
+    let used = "SELECT 1 FROM python_environments WHERE last_used IS NOT NULL";
+    let wait = async {
+        let pool = &pool;
+        while sqlx::query(used)
+            .fetch_optional(pool)
+            .await
+            .unwrap()
+            .is_none()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), wait)
+        .await
+        .unwrap();
+    let gone = "DELETE FROM python_environments";
+    sqlx::query(gone).execute(&pool).await.unwrap();
+    assert_eq!(environment().await, None, "its executions stay");
+}
+
+#[tokio::test]
+async fn an_environment_is_a_row_that_may_go_in_sqlite() {
+    an_environment_is_a_row_that_may_go(sqlite().await).await;
+}
+
+#[tokio::test]
+async fn an_environment_is_a_row_that_may_go_in_postgres() {
+    if let Some(fresh) = postgres().await {
+        an_environment_is_a_row_that_may_go(fresh).await;
+    }
+}
