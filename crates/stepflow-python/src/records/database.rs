@@ -150,6 +150,11 @@ impl Database {
         }
     }
 
+    /// Whether one may be kept without keeping everybody else out.
+    pub(super) fn has_several_connections(&self) -> bool {
+        self.address != DatabaseAddress::Memory
+    }
+
     pub(crate) fn is_sqlite(&self) -> bool {
         match self.address {
             DatabaseAddress::Memory | DatabaseAddress::File(_) => true,

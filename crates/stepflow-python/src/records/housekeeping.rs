@@ -10,7 +10,7 @@ use super::recorder::now_ms;
 use super::{Database, DatabaseError};
 
 /// How often the log is looked at.
-const PULSE: Duration = Duration::from_secs(1);
+const PULSE: Duration = Duration::from_secs(2);
 /// How often all the rest is done.
 const ROUND: Duration = Duration::from_secs(60);
 /// Records in one transaction, so that the writer never waits for long.

@@ -1,10 +1,11 @@
 //! Where executions are recorded: from their start, and before anybody is told of their end.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::{Ending, ExecutionError, ExecutionId, Hold};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::entry::{Ended, Started, signed};
@@ -18,6 +19,8 @@ use super::{Database, DatabaseError};
 const MOST_OPEN: usize = 1024;
 /// How long an execution may wait for a place among them.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an execution may run before its start is written.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// Records the executions of this server. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,14 +33,56 @@ struct Inner {
     database: Database,
     queue: mpsc::UnboundedSender<Entry>,
     places: Arc<Semaphore>,
-    housekeeper: JoinHandle<()>,
+    young: Arc<Young>,
+    tasks: [JoinHandle<()>; 2],
     /// Its lock goes with this value.
     _instance: Instance,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.housekeeper.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Executions that run and whose start has not been written.
+#[derive(Debug, Default)]
+struct Young {
+    executions: Mutex<HashMap<ExecutionId, Arc<Started>>>,
+    /// There is a first one.
+    came: Notify,
+}
+
+impl Young {
+    fn add(&self, started: &Arc<Started>) {
+        let mut executions = self.lock();
+        if executions.is_empty() {
+            self.came.notify_one();
+        }
+        executions.insert(started.id, Arc::clone(started));
+    }
+
+    /// Hands those to the writer that have run for `GRACE`, until the task is aborted.
+    async fn hand_over(self: Arc<Self>, queue: mpsc::UnboundedSender<Entry>) {
+        loop {
+            self.came.notified().await;
+            while !self.lock().is_empty() {
+                tokio::time::sleep(GRACE).await;
+                let until = now_ms().saturating_sub(signed(GRACE.as_millis()));
+                let old = |_: &ExecutionId, one: &mut Arc<Started>| one.started_ms <= until;
+                let old: Vec<_> = self.lock().extract_if(old).map(|(_, one)| one).collect();
+                if !old.is_empty() {
+                    let _ = queue.send(Entry::Starts(old));
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ExecutionId, Arc<Started>>> {
+        // Whoever panicked with it had changed it whole: insertions and removals are single calls.
+        self.executions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -56,12 +101,15 @@ impl Recorder {
         let name = instance.name().to_owned();
         tokio::spawn(writer::write(database.clone(), name.clone(), entries));
         let housekeeper = housekeeping::keep(database.clone(), name, retention);
+        let young = Arc::new(Young::default());
+        let hand_over = Arc::clone(&young).hand_over(queue.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 database,
                 queue,
                 places: Arc::new(Semaphore::new(MOST_OPEN)),
-                housekeeper: tokio::spawn(housekeeper),
+                young,
+                tasks: [tokio::spawn(housekeeper), tokio::spawn(hand_over)],
                 _instance: instance,
             }),
         })
@@ -79,7 +127,7 @@ impl Recorder {
         if self.inner.queue.send(Entry::Flush(done)).is_ok() {
             let _ = written.await;
         }
-        self.inner.housekeeper.abort();
+        self.inner.tasks.iter().for_each(JoinHandle::abort);
         housekeeping::last(&self.inner.database).await;
         self.inner.database.close().await;
     }
@@ -126,9 +174,7 @@ impl Opening {
             started_ms: now_ms(),
             ..self.started
         });
-        // The writer lives as long as there are senders.
-        let begin = Entry::Begin(Arc::clone(&started));
-        let _ = self.recorder.inner.queue.send(begin);
+        self.recorder.inner.young.add(&started);
         Record {
             recorder: self.recorder,
             started,
@@ -148,6 +194,7 @@ pub(crate) struct Record {
 impl Record {
     /// The execution has ended. Ready once that is written.
     pub(crate) fn end(self, ending: Ending<'_>) -> Hold {
+        self.recorder.inner.young.lock().remove(&self.started.id);
         let (written, told) = oneshot::channel();
         let end = End {
             started: self.started,
@@ -155,6 +202,7 @@ impl Record {
             written,
             place: self.place,
         };
+        // The writer lives as long as there are senders.
         let _ = self.recorder.inner.queue.send(Entry::End(Box::new(end)));
         Box::pin(async move {
             let unrecorded = |reason: String| ExecutionError::Unrecorded { reason };

@@ -1,25 +1,20 @@
 //! The one task that writes executions. Whoever waits for an end waits for the statement it is in.
 //!
 //! A statement takes every end that came while the one before was written, so many callers share
-//! one commit and one alone waits for nobody. A start is written `GRACE` later, unless its execution
-//! has ended by then: an end brings all that its start would have.
+//! one commit and one alone waits for nobody. Starts come only of executions that run for some time:
+//! an end brings all that its start would have.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use engine::ExecutionId;
 use sqlx::any::AnyArguments;
+use sqlx::pool::PoolConnection;
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::entry::{Ended, Started, signed};
 use super::{Database, DatabaseError};
 
-/// How long an execution may run before its start is written.
-const GRACE: Duration = Duration::from_millis(50);
 /// Rows of the largest statement: few sizes, so that each is prepared once.
 const SIZES: [usize; 6] = [32, 16, 8, 4, 2, 1];
 
@@ -69,7 +64,8 @@ const END_COLUMNS: &[&str] = &[
 /// What comes to the writer.
 #[derive(Debug)]
 pub(super) enum Entry {
-    Begin(Arc<Started>),
+    /// Executions that have run for some time.
+    Starts(Vec<Arc<Started>>),
     End(Box<End>),
     /// Everything before this is written once it is answered.
     Flush(oneshot::Sender<()>),
@@ -91,43 +87,24 @@ pub(super) async fn write(
     instance: String,
     mut queue: mpsc::UnboundedReceiver<Entry>,
 ) {
-    let texts = Texts::new();
-    let writer = Writer {
+    let mut writer = Writer {
         database,
+        connection: None,
         instance,
-        texts,
+        texts: Texts::new(),
     };
-    let mut begun: HashMap<ExecutionId, Arc<Started>> = HashMap::new();
-    let mut due = Instant::now();
     let mut entries = Vec::new();
-    loop {
-        let received = tokio::select! {
-            received = queue.recv_many(&mut entries, SIZES[0]) => Some(received),
-            () = tokio::time::sleep_until(due), if !begun.is_empty() => None,
-        };
-        if received == Some(0) {
-            return;
-        }
-        let (mut ends, mut flushes) = (Vec::new(), Vec::new());
+    while queue.recv_many(&mut entries, SIZES[0]).await > 0 {
+        let (mut ends, mut starts, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries.drain(..) {
             match entry {
-                Entry::Begin(started) => {
-                    if begun.is_empty() {
-                        due = Instant::now() + GRACE;
-                    }
-                    begun.insert(started.id, started);
-                }
-                Entry::End(end) => {
-                    begun.remove(&end.started.id);
-                    ends.push(*end);
-                }
+                Entry::Starts(some) => starts.extend(some),
+                Entry::End(end) => ends.push(*end),
                 Entry::Flush(done) => flushes.push(done),
             }
         }
         writer.write_ends(ends).await;
-        if Instant::now() >= due || !flushes.is_empty() {
-            writer.write_starts(begun.drain().map(|(_, one)| one)).await;
-        }
+        writer.write_starts(starts).await;
         for done in flushes {
             let _ = done.send(());
         }
@@ -136,6 +113,8 @@ pub(super) async fn write(
 
 struct Writer {
     database: Database,
+    /// Always the same one: another's writes would empty what it remembers of the file.
+    connection: Option<PoolConnection<Any>>,
     instance: String,
     texts: Texts,
 }
@@ -143,14 +122,14 @@ struct Writer {
 impl Writer {
     /// Ends in statements as large as can be. One that fails is tried again row by row, so that no
     /// execution is kept back by another's record.
-    async fn write_ends(&self, mut ends: Vec<End>) {
+    async fn write_ends(&mut self, mut ends: Vec<End>) {
         while !ends.is_empty() {
             let (size, text) = self.texts.ends.largest(ends.len());
             let rest = ends.split_off(size);
             match self.insert_ends(text, &ends).await {
                 Err(_) if size > 1 => {
-                    let (_, text) = self.texts.ends.largest(1);
                     for end in ends {
+                        let (_, text) = self.texts.ends.largest(1);
                         let written = self.insert_ends(text, std::slice::from_ref(&end)).await;
                         tell(end, written);
                     }
@@ -165,35 +144,45 @@ impl Writer {
         }
     }
 
-    async fn insert_ends(&self, text: &Arc<str>, ends: &[End]) -> Result<(), DatabaseError> {
-        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+    async fn insert_ends(&mut self, text: Arc<str>, ends: &[End]) -> Result<(), DatabaseError> {
+        let mut query = sqlx::query(AssertSqlSafe(text));
         for end in ends {
             let kept = end.started.source.len() + end.ended.bytes();
             query = bind_started(query, &end.started, &self.instance, kept);
             query = bind_ended(query, &end.started, &end.ended);
         }
-        let written = query.execute(self.database.pool()).await;
-        written
-            .map(drop)
-            .map_err(DatabaseError::at("record the end of an execution"))
+        let written = self.execute(query).await;
+        written.map_err(DatabaseError::at("record the end of an execution"))
     }
 
     /// A start that cannot be written keeps nobody back: nothing was promised yet, and its end
     /// brings it along.
-    async fn write_starts(&self, started: impl Iterator<Item = Arc<Started>>) {
-        let mut started: Vec<_> = started.collect();
-        while !started.is_empty() {
-            let (size, text) = self.texts.starts.largest(started.len());
-            let rest = started.split_off(size);
-            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
-            for one in &started {
+    async fn write_starts(&mut self, mut starts: Vec<Arc<Started>>) {
+        while !starts.is_empty() {
+            let (size, text) = self.texts.starts.largest(starts.len());
+            let rest = starts.split_off(size);
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for one in &starts {
                 query = bind_started(query, one, &self.instance, one.source.len());
             }
-            if let Err(error) = query.execute(self.database.pool()).await {
+            if let Err(error) = self.execute(query).await {
                 tracing::warn!(%error, "cannot record that executions have started");
             }
-            started = rest;
+            starts = rest;
         }
+    }
+
+    /// A connection that fails goes back to the pool, which looks at it.
+    async fn execute(&mut self, query: Insert<'_>) -> Result<(), sqlx::Error> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => self.database.pool().acquire().await?,
+        };
+        query.execute(&mut *connection).await?;
+        if self.database.has_several_connections() {
+            self.connection = Some(connection);
+        }
+        Ok(())
     }
 }
 
@@ -288,10 +277,10 @@ impl Sizes {
     }
 
     /// The largest statement for at most `rows`, which are one at least.
-    fn largest(&self, rows: usize) -> (usize, &Arc<str>) {
+    fn largest(&self, rows: usize) -> (usize, Arc<str>) {
         let fits = self.0.iter().find(|(size, _)| *size <= rows);
         let (size, text) = fits.unwrap_or(&self.0[self.0.len() - 1]);
-        (*size, text)
+        (*size, Arc::clone(text))
     }
 }
 
