@@ -29,9 +29,13 @@ VARIABLES = {
 }
 
 
+# The file that holds the program's source, if it is another than `main.py`.
+main = None
+
+
 def main_path() -> str:
     """The file that holds the program's source."""
-    return CODE + "/main.py"
+    return main or CODE + "/main.py"
 
 
 def matplotlib_directory() -> str:

@@ -14,6 +14,7 @@ import struct
 import sys
 import types
 
+import entry
 import failures
 import layout
 import program
@@ -29,16 +30,18 @@ _COUNTS, _ARGUMENT, _FILE = struct.Struct("<IIII"), struct.Struct("<I"), struct.
 def take_request(told: int, descriptor: int) -> tuple:
     """Takes over what `hognose_await_lease` has read and sets up the program's files and arguments.
 
-    `told` as it returns it. Returns the source and the place of its last expression.
+    `told` as it returns it. Returns the source, the place of its last expression, and the content
+    of `entry.NAME`, `None` without one.
     """
     if told >= 0:
         length, place = told & 0xFFFFFFFF, told >> 32
-        source, args = bytes(VIEW[:length]), []
+        source, args, wanted = bytes(VIEW[:length]), [], None
     else:
         source, place, args, files = _read_request(descriptor)
-        _write_workdir(source, files)
+        wanted = entry.read(files.pop(0)[1]) if files and files[0][0] == entry.NAME else None
+        _write_workdir(source, files, wanted or {})
     set_up_interpreter(args)
-    return source, place
+    return source, place, wanted
 
 
 def _read_request(descriptor: int) -> tuple:
@@ -83,16 +86,39 @@ class _Pipe:
         return content[:size]
 
 
-def _write_workdir(source: bytes, files: list) -> None:
-    """Writes `main.py` and the input files, each under `input/` and beside the program."""
-    # It exists since before the lease.
-    _write("main.py", source, "wb")
+def _write_workdir(source: bytes, files: list, wanted: dict) -> None:
+    """Writes the program's file and the input files, each under `input/` and beside the program.
+
+    Names are paths of plain components; the host has seen to it that no file is another's folder.
+    """
+    if "script" in wanted or "module" in wanted:
+        os.unlink("main.py")  # It exists since before the lease.
+    if "script" in wanted:
+        layout.main = f"{layout.CODE}/{wanted['script']}"
+    if "module" not in wanted:
+        _make_folder(layout.main_path())
+        _write(layout.main_path(), source, "wb")
     for name, content in files:
+        _make_folder("input/" + name)
         _write("input/" + name, content)
+        if name.partition("/")[0] in ("input", "output"):
+            continue  # They keep their meaning.
         try:
+            _make_folder(name)
             os.link("input/" + name, name)
         except FileExistsError:
-            pass  # `input`, `output` and `main.py` keep their meaning.
+            pass  # So does the program's own file.
+    # Its listing may be as old as a clock tick, and so miss what was written in that one.
+    sys.path_importer_cache.pop(layout.CODE, None)
+    if "directory" in wanted:
+        os.makedirs(wanted["directory"], exist_ok=True)
+        os.chdir(wanted["directory"])
+
+
+def _make_folder(path: str) -> None:
+    folder = path.rpartition("/")[0]
+    if folder and not os.path.isdir(folder):
+        os.makedirs(folder)
 
 
 def set_variables() -> None:

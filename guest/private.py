@@ -23,6 +23,7 @@ _GUEST = (
     ("failures", False),
     ("program", True),
     ("randomness", True),
+    ("entry", False),
     ("prepare", True),
     ("endings", True),
     ("runner", True),

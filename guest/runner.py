@@ -14,6 +14,7 @@ from functools import partial
 from posix import _exit, getpid
 
 import endings
+import entry
 import failures
 import layout
 import prepare
@@ -92,16 +93,27 @@ def _run(given: tuple) -> _Ending:
 def execute_request(namespace: dict, told: int) -> _Ending:
     """Runs the program of the request in `namespace`; `told` as in `prepare.take_request`."""
     try:
-        source, place = prepare.take_request(told, layout.REQUEST_FD)
+        source, place, wanted = prepare.take_request(told, layout.REQUEST_FD)
     except BaseException as error:
         _refuse("start the program", error)
+    last = None
+    if wanted is not None:
+        try:
+            source, place, last = entry.enter(wanted, source, place, namespace)
+        except BaseException as error:
+            return _failed(error, source, failures.describe)
     try:
         codes = program.compile_at(source, place)
     except BaseException as error:
-        ending = _Ending()
-        _conclude(ending, error, source, failures.describe_compile_error)
-        return ending
-    return execute(codes, namespace, source)
+        return _failed(error, source, failures.describe_compile_error)
+    return execute(codes, namespace, source, last)
+
+
+def _failed(error: BaseException, source: bytes, describe: object) -> _Ending:
+    """The end of a program that raised before its first line."""
+    ending = _Ending()
+    _conclude(ending, error, source, describe)
+    return ending
 
 
 def _refuse(what: str, error: BaseException) -> None:
@@ -109,8 +121,11 @@ def _refuse(what: str, error: BaseException) -> None:
     _exit(LOST_STATUS)
 
 
-def execute(codes: tuple, namespace: dict, source: bytes) -> _Ending:
-    """Runs compiled source; tells how it ended, before anything is flushed or shut down."""
+def execute(codes: tuple, namespace: dict, source: bytes, last: object) -> _Ending:
+    """Runs compiled source; tells how it ended, before anything is flushed or shut down.
+
+    `last`, if any, is called with the namespace after it, and gives the value in its place.
+    """
     ending = _Ending()
     code, expression = codes
     error = value = None
@@ -118,6 +133,8 @@ def execute(codes: tuple, namespace: dict, source: bytes) -> _Ending:
         exec(code, namespace)
         if expression is not None:
             value = eval(expression, namespace)
+        if last is not None:
+            value = last(namespace)
     except BaseException as raised:
         error = raised
     for _ in range(3):
@@ -305,6 +322,7 @@ def _keep_short_causes(body: dict) -> None:
 def _keep_outcome(body: dict) -> None:
     if "value" in body:
         body["value"].pop("json", None)
+        body["value"]["not_json"] = "it is too large for a report"
         return
     exception = body["exception"]
     exception["causes"] = []

@@ -58,6 +58,8 @@ class Native:
         os.chdir(FOLDER + "/code")
         for name in ("input", "output"):
             os.mkdir(name)
+        with open("main.py", "xb"):
+            pass
         for number, path, flags in (
             (3, "report", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
             (4, "request", os.O_RDONLY),
@@ -80,7 +82,7 @@ class Native:
             source += os.read(4, length - len(source))
         os.close(4)
         room[:length] = source
-        with open("main.py", "xb") as file:
+        with open("main.py", "wb") as file:
             file.write(source)
         return place << 32 | length
 

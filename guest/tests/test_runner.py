@@ -9,11 +9,12 @@ from support import ProgramCase
 
 
 class Values(ProgramCase):
-    def check(self, expression, shown, plain="absent"):
+    def check(self, expression, shown, plain="absent", why=None):
         value = self.completes(expression).value
         self.assertEqual(value["repr"], shown)
         self.assertIsNone(value["error"])
         self.assertEqual(value.get("json", "absent"), plain)
+        self.assertEqual(value.get("not_json"), why)
 
     def test_last_expression_is_the_value(self):
         self.check("x = 20\nx + 1", "21", 21)
@@ -25,22 +26,29 @@ class Values(ProgramCase):
     def test_only_exact_json_types_are_json(self):
         self.check("{'a': [1, 2.5, True, None, 'é']}", "{'a': [1, 2.5, True, None, 'é']}",
                    {"a": [1, 2.5, True, None, "é"]})
-        self.check("(1, 2)", "(1, 2)")
-        self.check("{1: 2}", "{1: 2}")
-        self.check("float('nan')", "nan")
-        self.check("[float('inf')]", "[inf]")
-        self.check("2**70", str(2**70))
-        self.check("class I(int): pass\n[I(3)]", "[3]")
-        self.check("['\\ud800']", "['\\ud800']")
+        self.check("(1, [(2,)])", "(1, [(2,)])", [1, [[2]]])
+        for expression, shown, why in [
+            ("{1: 2}", "{1: 2}", "a key of the type `int`"),
+            ("[{2}]", "[{2}]", "a value of the type `set`"),
+            ("float('nan')", "nan", "the number `nan`"),
+            ("[float('-inf')]", "[-inf]", "the number `-inf`"),
+            ("2**70", str(2**70), "an integer of more than 64 bits"),
+            ("class I(int): pass\n[I(3)]", "[3]", "a value of the type `I`"),
+            ("['\\ud800']", "['\\ud800']", "a text with a lone surrogate"),
+        ]:
+            self.check(expression, shown, why="it has " + why)
 
     def test_json_is_bounded_in_depth_and_size(self):
         deep = "x = 1\nfor _ in range({}): x = [x]\nx"
         self.assertIn("json", self.completes(deep.format(64)).value)
-        self.assertNotIn("json", self.completes(deep.format(65)).value)
-        self.assertNotIn("json", self.completes("x = []\nx.append(x)\nx").value)
+        for source in (deep.format(65), "x = []\nx.append(x)\nx"):
+            value = self.completes(source).value
+            self.assertNotIn("json", value)
+            self.assertEqual(value["not_json"], "it is nested deeper than 64 levels")
         self.assertIn("json", self.completes("'a' * 250_000").value)
         self.assertNotIn("json", self.completes("'a' * 270_000").value)
-        self.assertNotIn("json", self.completes("'\\0' * 100_000").value)
+        value = self.completes("'\\0' * 100_000").value
+        self.assertEqual(value["not_json"], "it takes more than 262144 bytes")
 
     def test_repr_is_cut_and_of_huge_containers_only_a_prefix_is_made(self):
         for source, start in [
@@ -247,7 +255,7 @@ class World(ProgramCase):
         self.assertEqual(seen.value["json"], "parent")
 
     def test_a_broken_request_ends_with_status_70(self):
-        seen = self.run_program("1", files=[("no/such", b"")])
+        seen = self.run_program("1", files=[("a", b""), ("a/b", b"")])
         self.assertEqual((seen.status, seen.raw), (70, b""))
         self.assertIn(b"cannot start the program", seen.stderr)
 

@@ -66,6 +66,16 @@ impl Capture {
     }
 }
 
+impl CapturedOutput {
+    /// What of `bytes` is kept under the limit `output_bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8], output_bytes: u64) -> Self {
+        let mut capture = Capture::new(output_bytes);
+        capture.push(bytes);
+        capture.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Capture;

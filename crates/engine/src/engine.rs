@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,17 +11,18 @@ use sandbox::sys::{identity, process};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::collect::{self, Collected};
-use crate::environment::{Environment, RequestedEnvironments};
+use crate::config::EngineConfig;
+use crate::environment::Environment;
 use crate::error::{ExecutionError, Fault};
 use crate::evidence::{Evidence, classify};
 use crate::execution::{Event, Execution, ExecutionId, ExecutionReport};
-use crate::isolation::{Isolation, Tier};
+use crate::isolation::Isolation;
 use crate::limits::{LimitPolicy, Limits};
 use crate::metrics::PoolStatus;
 use crate::outcome::Artifact;
 use crate::pool::{Child, Family, InUse, Keeper, Lease, Pool, PoolSettings, Pools};
 use crate::preload::{self, Preload};
-use crate::request::{EnvironmentChoice, ExecutionRequest, InputFile};
+use crate::request::{EnvironmentChoice, ExecutionRequest};
 use crate::sampler::Sampler;
 use crate::slot::Slot;
 use crate::spawner::{Launch, Spawner};
@@ -36,32 +36,6 @@ const EVENT_BUFFER: usize = 64;
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Executions that were answered and are still being swept, beside those that run.
 const SWEEPS: u32 = 16;
-
-/// Most executions at once: a block of uids has room for them and for children that wait.
-pub const MOST_SLOTS: usize = 200;
-
-/// What an engine is made of.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// Folder for the kit, locks and artifacts.
-    pub state: PathBuf,
-    /// The interpreter and packages guests see.
-    pub environment: Environment,
-    /// Where environments are that callers asked for; `None` for none.
-    pub requested: Option<RequestedEnvironments>,
-    /// Defaults and maxima.
-    pub limits: LimitPolicy,
-    /// Executions at once; at most [`MOST_SLOTS`].
-    pub slots: usize,
-    /// Memory that children which wait for a program may hold in all; 0 for none that wait.
-    pub pool_bytes: u64,
-    /// The preload of every execution; `None` lets its imports choose.
-    pub preload: Option<String>,
-    /// Whether zygotes fork as their imports left them, without a snapshot.
-    pub plain: bool,
-    /// The weakest tier that may serve.
-    pub min_tier: Tier,
-}
 
 /// Runs executions. Cheap to clone; the last clone's end is the spawner's.
 #[derive(Debug, Clone)]
@@ -153,15 +127,7 @@ impl Engine {
                 limit: limits.source_bytes,
             });
         }
-        if let Some(file) = request
-            .files
-            .iter()
-            .find(|file| !InputFile::is_valid_name(&file.name))
-        {
-            return Err(ExecutionError::FileName {
-                name: file.name.clone(),
-            });
-        }
+        request.check_names()?;
         let bytes = request
             .files
             .iter()

@@ -31,11 +31,31 @@ pub enum ExecutionError {
     },
     /// An input file that cannot be placed.
     #[error(
-        "input file name {name:?} must be one plain name without `/`, control characters, `.` or `..`"
+        "the path {name:?} must be plain names with `/` between them, without control characters, `.` or `..`"
     )]
     FileName {
         /// The name as given.
         name: String,
+    },
+    /// Two files that cannot both be there.
+    #[error("the input file {name:?} is there twice, or stands in what is a file itself")]
+    FileClash {
+        /// The one that is too many.
+        name: String,
+    },
+    /// What is to be run cannot be.
+    #[error("{reason}")]
+    Entry {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Nobody runs executions by this name.
+    #[error("there is no executor `{name}`; there are {known}")]
+    Executor {
+        /// The name as given.
+        name: String,
+        /// Those there are.
+        known: String,
     },
     /// Input files that do not fit into the workdir.
     #[error("the input files have {bytes} bytes, but the workdir holds {limit}")]
@@ -118,6 +138,9 @@ impl ExecutionError {
             Self::Limit(_)
             | Self::SourceTooLong { .. }
             | Self::FileName { .. }
+            | Self::FileClash { .. }
+            | Self::Entry { .. }
+            | Self::Executor { .. }
             | Self::FilesTooLarge { .. } => Fault::Caller,
             Self::Saturated { .. } | Self::Unchecked | Self::HostMemory | Self::ShuttingDown => {
                 Fault::Capacity
@@ -142,7 +165,9 @@ impl ExecutionError {
         match self {
             Self::Limit(_) => "bad_limit",
             Self::SourceTooLong { .. } => "source_too_long",
-            Self::FileName { .. } => "bad_file_name",
+            Self::FileName { .. } | Self::FileClash { .. } => "bad_file_name",
+            Self::Entry { .. } => "bad_entry",
+            Self::Executor { .. } => "no_such_executor",
             Self::FilesTooLarge { .. } => "files_too_large",
             Self::Environment { .. } => "bad_environment",
             Self::Saturated { .. } => "saturated",

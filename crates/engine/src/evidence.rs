@@ -97,6 +97,8 @@ fn believed(exit: ExitStatus, report: Option<ReportFrame>) -> Option<Outcome> {
 fn value_of(frame: ValueFrame) -> Value {
     Value {
         repr: frame.repr,
+        // One of the two is told, whatever a guest claims.
+        not_json: frame.not_json.filter(|_| frame.json.is_none()),
         json: frame.json,
         error: frame.error,
     }

@@ -151,9 +151,17 @@ impl Execution {
     /// An execution that ended before it started, such as one the policy rejected.
     #[must_use]
     pub fn ended(id: ExecutionId, last: Event) -> Self {
-        let (sender, events) = mpsc::channel(1);
-        // A channel of one holds one: this cannot fail.
-        let _ = sender.try_send(last);
+        Self::replayed(id, vec![last])
+    }
+
+    /// An execution that has ended, with all that happened: of an executor that tells only of its end.
+    #[must_use]
+    pub fn replayed(id: ExecutionId, all: Vec<Event>) -> Self {
+        let (sender, events) = mpsc::channel(all.len().max(1));
+        for event in all {
+            // The channel has room for each of them: this cannot fail.
+            let _ = sender.try_send(event);
+        }
         Self {
             id,
             events,

@@ -103,11 +103,14 @@ fn lease_parts(request: &ExecutionRequest, slot: &Slot, limits: &Limits) -> Vec<
         processes: rlimit_processes(slot, limits).into(),
         data_bytes: rlimit_data(slot, limits),
     };
-    let names: Vec<(&str, usize)> = request
-        .files
-        .iter()
-        .map(|file| (file.name.as_str(), file.content.len()))
-        .collect();
+    let entry = request.entry_part();
+    let contents = || {
+        let files = request.files.iter();
+        entry.iter().chain(files.map(|file| &file.content))
+    };
+    let names = entry.iter().map(|_| wire::request::ENTRY);
+    let names = names.chain(request.files.iter().map(|file| file.name.as_str()));
+    let names: Vec<(&str, usize)> = names.zip(contents().map(Bytes::len)).collect();
     let mut first = BytesMut::from(header.bytes());
     first.extend_from_slice(&wire::request::encode_request(
         &request.source,
@@ -117,11 +120,11 @@ fn lease_parts(request: &ExecutionRequest, slot: &Slot, limits: &Limits) -> Vec<
     ));
     first.extend_from_slice(request.source.as_bytes());
     let mut parts = Vec::new();
-    for file in &request.files {
-        if parts.is_empty() && file.content.len() <= SMALL {
-            first.extend_from_slice(&file.content);
-        } else if !file.content.is_empty() {
-            parts.push(file.content.clone());
+    for content in contents() {
+        if parts.is_empty() && content.len() <= SMALL {
+            first.extend_from_slice(content);
+        } else if !content.is_empty() {
+            parts.push(content.clone());
         }
     }
     parts.insert(0, first.freeze());

@@ -6,6 +6,7 @@
 mod capture;
 mod channel;
 mod collect;
+mod config;
 pub mod engine;
 pub mod environment;
 pub mod error;
@@ -35,7 +36,8 @@ mod supervise;
 mod witness;
 mod zygote;
 
-pub use engine::{Engine, EngineConfig, MOST_SLOTS};
+pub use config::{EngineConfig, MOST_SLOTS};
+pub use engine::Engine;
 pub use environment::{Environment, Interpreter, RequestedEnvironments};
 pub use error::{ExecutionError, Fault};
 pub use execution::{Ending, Event, Execution, ExecutionId, ExecutionReport, Hold, Stream};
@@ -48,6 +50,6 @@ pub use outcome::{
     SkippedArtifact, Span, Value,
 };
 pub use pool::{InUse, Lease as EnvironmentLease};
-pub use request::{EnvironmentChoice, ExecutionRequest, InputFile, SecurityLevel};
+pub use request::{Call, Entry, EnvironmentChoice, ExecutionRequest, InputFile, SecurityLevel};
 pub use sandbox::sys::memory::keep_heaps_small;
 pub use start::{StartEngineError, inspect};

@@ -96,7 +96,7 @@ pub enum ExitStatus {
     Signaled(i32),
 }
 
-/// What the last expression was. A guest's claim: data without authority.
+/// What the last expression was, or what a function returned. A guest's claim: data without authority.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Value {
     /// `repr()` of the last expression, cut to 64 KiB; `None` when there is none or it is `None`.
@@ -105,6 +105,8 @@ pub struct Value {
     pub json: Option<serde_json::Value>,
     /// Why there is no value although the program had one.
     pub error: Option<String>,
+    /// Why it is not JSON, such as `it has a value of the type `set``.
+    pub not_json: Option<String>,
 }
 
 /// An exception that ended a program. A guest's claim: data without authority.

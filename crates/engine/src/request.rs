@@ -1,13 +1,19 @@
 //! What a caller asks for. Every door converts its wire request into this one type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::environment::Environment;
+use crate::error::ExecutionError;
 use crate::limits::LimitOverrides;
+
+/// Most components of a file's path.
+const MOST_DEPTH: usize = 16;
 
 /// One source text to run, with everything it may see.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +41,12 @@ pub struct ExecutionRequest {
     pub gives_way: bool,
     /// Whose packages it sees.
     pub environment: EnvironmentChoice,
+    /// What of it is run.
+    pub entry: Entry,
+    /// Where it starts, a folder below `/code`; `None` is `/code` itself.
+    pub directory: Option<String>,
+    /// By whom it is run, by name; `None` leaves it to the configuration. The engine never looks.
+    pub executor: Option<String>,
 }
 
 /// How much the language policy refuses. The kernel is the boundary at every level.
@@ -92,50 +104,229 @@ pub enum EnvironmentChoice {
     Built(Arc<Environment>),
 }
 
+/// What of a request is run. No value in it ever becomes code.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entry {
+    /// The source, as `main.py`.
+    #[default]
+    Source,
+    /// The source, with these globals set before.
+    Globals(BTreeMap<String, Box<RawValue>>),
+    /// The source, as the file at this path below `/code`: what `python PATH` does.
+    Script(String),
+    /// A module or package among the files or in the environment: what `python -m` does. There is no
+    /// source.
+    Module(String),
+    /// The source, then one of its functions. What that returns is the value.
+    #[serde(untagged)]
+    Function(Call),
+}
+
+/// A call of a function of the program.
+#[derive(Debug, Clone, Serialize)]
+pub struct Call {
+    /// A name in the program, or a path of attributes such as `Class.method`.
+    pub function: String,
+    /// By position. They travel as the JSON they are, so that no number loses a digit.
+    pub args: Vec<Box<RawValue>>,
+    /// By keyword.
+    pub kwargs: BTreeMap<String, Box<RawValue>>,
+}
+
+/// The part of a request that says what is run.
+#[derive(Serialize)]
+struct Part<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<&'a str>,
+    #[serde(flatten, skip_serializing_if = "is_source")]
+    entry: &'a Entry,
+}
+
+fn is_source(entry: &Entry) -> bool {
+    matches!(entry, Entry::Source)
+}
+
+impl ExecutionRequest {
+    /// What the guest is told about what is run; `None` when it is the source and nothing else.
+    pub(crate) fn entry_part(&self) -> Option<Bytes> {
+        if is_source(&self.entry) && self.directory.is_none() {
+            return None;
+        }
+        let part = Part {
+            directory: self.directory.as_deref(),
+            entry: &self.entry,
+        };
+        let json = serde_json::to_vec(&part).expect("keys are text, and nothing here can fail");
+        Some(json.into())
+    }
+
+    /// Whether every path of it can be made, and no two are the same.
+    ///
+    /// Errors: the first that is wrong, by its name.
+    pub(crate) fn check_names(&self) -> Result<(), ExecutionError> {
+        let main = match &self.entry {
+            Entry::Script(path) => path,
+            Entry::Source | Entry::Globals(_) | Entry::Function(_) | Entry::Module(_) => "main.py",
+        };
+        let names = self.files.iter().map(|file| file.name.as_str());
+        let names = names.chain([main]).chain(self.directory.as_deref());
+        let wrong = names
+            .into_iter()
+            .find(|name| !InputFile::is_valid_name(name));
+        if let Some(name) = wrong {
+            let name = name.to_owned();
+            return Err(ExecutionError::FileName { name });
+        }
+        match clash(&self.files, main) {
+            Some(name) => Err(ExecutionError::FileClash {
+                name: name.to_owned(),
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A file the guest finds in `/code/input`.
 #[derive(Debug, Clone)]
 pub struct InputFile {
-    /// One path component: no `/`, no NUL, not `.` or `..`, at most 255 bytes.
+    /// One file name, or a path of such names below `/code/input`: see [`is_valid_name`](Self::is_valid_name).
     pub name: String,
     /// The exact bytes.
     pub content: Bytes,
 }
 
 impl InputFile {
-    /// Whether `name` can be one file directly in `/code/input`.
+    /// Whether `name` can be a file below `/code/input`: 1 to 16 components with `/` between them, none
+    /// of which is empty, `.`, `..`, longer than 255 bytes, or has control characters.
     ///
     /// Source: security/REPORT.md, section 8 (names).
     #[must_use]
     pub fn is_valid_name(name: &str) -> bool {
         let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        !name.is_empty()
-            && name.len() <= 255
-            && name != "."
-            && name != ".."
-            && !name.chars().any(|c| c == '/' || c.is_control() || bidi(c))
+        let is_plain =
+            |part: &str| !part.is_empty() && part.len() <= 255 && part != "." && part != "..";
+        name.split('/').count() <= MOST_DEPTH
+            && name.split('/').all(is_plain)
+            && !name.chars().any(|c| c.is_control() || bidi(c))
     }
+}
+
+/// The name of a file that cannot be placed beside the others: it is there twice, or it is a folder of
+/// another one or of the program's own file.
+fn clash<'a>(files: &'a [InputFile], main: &'a str) -> Option<&'a str> {
+    let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let is_file = |folder: &str| folder == main || names.contains(folder);
+    let inside_a_file = |name: &'a str| {
+        let mut slashes = name.match_indices('/');
+        slashes.any(|(at, _)| is_file(&name[..at])).then_some(name)
+    };
+    let mut seen = HashSet::new();
+    let twice = files.iter().find(|file| !seen.insert(file.name.as_str()));
+    let twice = twice.map(|file| file.name.as_str());
+    let mut all = std::iter::once(main).chain(names.iter().copied());
+    twice.or_else(|| all.find_map(inside_a_file))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::InputFile;
+    use super::*;
 
     #[test]
-    fn only_single_visible_components_are_file_names() {
-        for good in ["data.csv", "数据.csv", "-rf", ".hidden", "a b"] {
+    fn no_file_is_the_folder_of_another_or_there_twice() {
+        let file = |name: &&str| InputFile {
+            name: (*name).to_owned(),
+            content: Bytes::new(),
+        };
+        for (names, main, expected) in [
+            (&["a/b", "a/c", "b"][..], "main.py", None),
+            (&["main.py", "x/main.py"], "main.py", None),
+            (&["a", "a/b"], "main.py", Some("a/b")),
+            (&["a/b/c", "a/b"], "main.py", Some("a/b/c")),
+            (&["a", "a"], "main.py", Some("a")),
+            (&["main.py/x"], "main.py", Some("main.py/x")),
+            (&["tools"], "tools/run.py", Some("tools/run.py")),
+            (&["ab", "a/b", "a b"], "tools/run.py", None),
+        ] {
+            let files: Vec<_> = names.iter().map(file).collect();
+            assert_eq!(clash(&files, main), expected, "{names:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_travels_as_one_object_and_none_when_there_is_nothing_to_say() {
+        let told = |entry, directory: Option<&str>| {
+            let request = ExecutionRequest {
+                entry,
+                directory: directory.map(Into::into),
+                ..Default::default()
+            };
+            let part = request.entry_part();
+            part.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+        };
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        assert_eq!(told(Entry::Source, None), None);
+        let call = Call {
+            function: "A.f".into(),
+            args: vec![raw("1.10")],
+            kwargs: [("k\"".to_owned(), raw("123456789012345678901"))].into(),
+        };
+        for (entry, directory, expected) in [
+            (Entry::Source, Some("d"), r#"{"directory":"d"}"#),
+            (
+                Entry::Function(call),
+                None,
+                r#"{"function":"A.f","args":[1.10],"kwargs":{"k\"":123456789012345678901}}"#,
+            ),
+            (
+                Entry::Globals([("x".to_owned(), raw("[]"))].into()),
+                None,
+                r#"{"globals":{"x":[]}}"#,
+            ),
+            (
+                Entry::Script("a/b.py".into()),
+                None,
+                r#"{"script":"a/b.py"}"#,
+            ),
+            (
+                Entry::Module("a.b".into()),
+                Some("d"),
+                r#"{"directory":"d","module":"a.b"}"#,
+            ),
+        ] {
+            assert_eq!(told(entry, directory).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn only_plain_visible_paths_are_file_names() {
+        for good in [
+            "data.csv",
+            "数据.csv",
+            "-rf",
+            ".hidden",
+            "a b",
+            "a/b.py",
+            "a/.b/c d",
+        ] {
             assert!(InputFile::is_valid_name(good), "{good:?}");
         }
-        let long = "x".repeat(256);
+        let (long, deep) = ("x".repeat(256), "d/".repeat(MOST_DEPTH) + "x");
         for bad in [
             "",
             ".",
             "..",
-            "a/b",
+            "a//b",
+            "a/",
+            "a/../b",
+            "./a",
+            "a/..",
             "/etc/passwd",
             "a\0b",
             "a\nb",
             "a\u{202e}b",
             &long,
+            &deep,
         ] {
             assert!(!InputFile::is_valid_name(bad), "{bad:?}");
         }

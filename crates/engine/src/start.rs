@@ -13,7 +13,7 @@ use sandbox::host::probe::{Probe, probe};
 use sandbox::host::syscall_numbers::Arch;
 use sandbox::plan::{CgroupParents, ConfinePlan, Privilege, SpawnerPlan};
 
-use crate::engine::{EngineConfig, MOST_SLOTS};
+use crate::config::{EngineConfig, MOST_SLOTS};
 use crate::error::ExecutionError;
 use crate::isolation::{self, Isolation, Tier};
 use crate::kit::Kit;

@@ -67,6 +67,12 @@ pub(crate) struct RunArguments {
     /// Pass our standard input on; without it the script reads an empty one
     #[arg(long)]
     pub(crate) stdin: bool,
+    /// Call this function of the script after it ran, and show what it returns
+    #[arg(long, value_name = "NAME")]
+    pub(crate) function: Option<String>,
+    /// The function's arguments: a JSON list by position, or a JSON object by keyword
+    #[arg(long, value_name = "JSON", requires = "function")]
+    pub(crate) args_json: Option<String>,
     /// Place a file into the script's input/ folder; may be repeated
     #[arg(long = "file", value_name = "NAME=PATH")]
     pub(crate) files: Vec<String>,

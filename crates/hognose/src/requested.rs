@@ -33,7 +33,9 @@ pub(crate) async fn requested(
     }
     let policy = sources.limit_policy(&[])?;
     let environment = start::environment(common).await?;
-    let wish = (start::open_requested(common).await?, sources.requested()?);
+    let wish = sources.requested()?;
+    let opened = start::open_requested(common, wish.folder.clone()).await?;
+    let wish = (opened, wish);
     let (engine, environments) =
         start::engine_with_requested(common, environment, Size::ONE, policy, wish).await?;
     let executor = EngineExecutor::with_environments(engine.clone(), environments);

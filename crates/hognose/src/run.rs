@@ -1,5 +1,6 @@
 //! `hognose run`: one script, confined, with its output as it comes and its end told truthfully.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use server::RemoteExecutor;
 use stepflow_python::{
-    Engine, EngineExecutor, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
-    LimitOverrides, PythonExecutor, Tier,
+    Call, Engine, EngineExecutor, Entry, Event, Execution, ExecutionError, ExecutionReport,
+    ExecutionRequest, LimitOverrides, PythonExecutor, Tier,
 };
 
 use crate::arguments::RunArguments;
@@ -61,6 +62,7 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
     for pair in &arguments.limits {
         limits::set_pair(&mut limits, pair)?;
     }
+    let entry = entry(arguments)?;
     let (file, files, wants_stdin) = (
         arguments.file.clone(),
         arguments.files.clone(),
@@ -75,6 +77,7 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
     let (script, stdin) = read.await.context("cannot read the script")??;
     Ok(ExecutionRequest {
         source: script.source,
+        entry,
         stdin,
         args: arguments.arguments.clone(),
         files: script.files,
@@ -82,6 +85,27 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
         // The executor scans the source for its hints; the level is a setting.
         ..Default::default()
     })
+}
+
+/// The source alone, or a function of it. The executor says whether its name is one.
+fn entry(arguments: &RunArguments) -> anyhow::Result<Entry> {
+    let Some(function) = arguments.function.clone() else {
+        return Ok(Entry::Source);
+    };
+    let (mut args, mut kwargs) = (Vec::new(), BTreeMap::new());
+    if let Some(text) = arguments.args_json.as_deref().map(str::trim) {
+        let read = if text.starts_with('{') {
+            serde_json::from_str(text).map(|found| kwargs = found)
+        } else {
+            serde_json::from_str(text).map(|found| args = found)
+        };
+        read.context("`--args-json` must be a JSON list or a JSON object, such as '[1, 2]'")?;
+    }
+    Ok(Entry::Function(Call {
+        function,
+        args,
+        kwargs,
+    }))
 }
 
 fn read_stdin() -> anyhow::Result<Bytes> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use stepflow_python::InputFile;
+use stepflow_python::parser::script_metadata;
 
 /// What was read.
 #[derive(Debug)]
@@ -80,7 +81,7 @@ fn given(pair: &str) -> anyhow::Result<InputFile> {
         format!("`--file {pair}` must be NAME=PATH, such as data.csv=./data.csv")
     })?;
     if !InputFile::is_valid_name(name) {
-        bail!("input file name {name:?} must be one plain name without `/`");
+        bail!("input file name {name:?} must be plain names with `/` between them");
     }
     let content = fs::read(path).with_context(|| format!("cannot read the input file `{path}`"))?;
     Ok(InputFile {
@@ -125,17 +126,12 @@ fn beside(folder: &Path, path: &str) -> anyhow::Result<Vec<u8>> {
         .with_context(|| format!("cannot read `{path}`, which the script names in `files`"))
 }
 
-/// `files` of the table `[tool.hognose]` in the script's own block.
+/// `files` of the table `[tool.hognose]` in the script's own block. Source: PEP 723.
 fn named_files(source: &str) -> anyhow::Result<Vec<String>> {
-    let Some(block) = metadata(source)? else {
+    let Some(metadata) = script_metadata(source)? else {
         return Ok(Vec::new());
     };
-    let table: toml::Table = block.parse().map_err(|error: toml::de::Error| {
-        anyhow::anyhow!(
-            "the script's `# /// script` block is no TOML: {}",
-            error.message()
-        )
-    })?;
+    let table: toml::Table = metadata.text.parse().context("the block was read before")?;
     let hognose = table.get("tool").and_then(|tool| tool.get("hognose"));
     let Some(files) = hognose.and_then(|own| own.get("files")) else {
         return Ok(Vec::new());
@@ -148,42 +144,6 @@ fn named_files(source: &str) -> anyhow::Result<Vec<String>> {
     names.context("`files` in the script's [tool.hognose] must be a list of strings")
 }
 
-/// The text of the block `script`, without its comment signs; `None` when there is none.
-///
-/// Source: PEP 723. The last `# ///` of a run of comments closes the block; one that is not closed
-/// does not count; two blocks are an error.
-fn metadata(source: &str) -> anyhow::Result<Option<String>> {
-    let lines: Vec<&str> = source.lines().collect();
-    let (mut found, mut at) = (None, 0);
-    while at < lines.len() {
-        let next = at + 1;
-        if lines[at] != "# /// script" {
-            at = next;
-            continue;
-        }
-        let comments = lines[next..]
-            .iter()
-            .take_while(|line| **line == "#" || line.starts_with("# "))
-            .count();
-        let end = lines[next..next + comments]
-            .iter()
-            .rposition(|line| *line == "# ///");
-        let Some(length) = end else {
-            at = next;
-            continue;
-        };
-        if found.is_some() {
-            bail!("the script has two `# /// script` blocks: keep one");
-        }
-        let content = lines[next..next + length]
-            .iter()
-            .map(|line| line.strip_prefix("# ").unwrap_or(""));
-        found = Some(content.collect::<Vec<_>>().join("\n"));
-        at = next + length + 1;
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,20 +153,6 @@ mod tests {
     fn refused(file: &Path, pairs: &[&str]) -> String {
         let pairs: Vec<_> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
         format!("{:#}", read(file.to_str().unwrap(), &pairs).unwrap_err())
-    }
-
-    #[test]
-    fn a_block_ends_at_the_last_mark_of_its_run_and_counts_only_when_closed() {
-        let text = |source: &str| metadata(source).unwrap();
-        assert_eq!(text(BLOCK).unwrap(), "[tool.hognose]\nfiles = [\"a.csv\"]");
-        assert_eq!(text("print(1)"), None);
-        assert_eq!(text("# /// script\n# a = 1\nprint(1)\n# ///"), None);
-        assert_eq!(
-            text("# /// script\n# a = 1\n# ///\n#\n# ///\n").unwrap(),
-            "a = 1\n///\n"
-        );
-        assert_eq!(text("# /// other\n# a = 1\n# ///\n"), None);
-        assert!(metadata(&BLOCK.repeat(2)).is_err());
     }
 
     #[test]
@@ -276,7 +222,7 @@ mod tests {
         let script = folder.path().join("s.py");
         fs::write(&script, "print(1)").unwrap();
         assert!(refused(&script, &["a.csv"]).contains("NAME=PATH"));
-        assert!(refused(&script, &["a/b=s"]).contains("plain name"));
+        assert!(refused(&script, &["a//b=s"]).contains("plain names"));
         assert!(refused(&script, &["a=/no/such/file"]).contains("cannot read the input file"));
         let own = format!("a={}", script.display());
         assert!(refused(&script, &[&own, &own]).contains("two input files"));

@@ -35,6 +35,8 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
     let floor = sources.policy_floor(arguments.policy_floor.as_deref())?;
     let mut stop = Stop::watch()?;
     let wish = sources.requested()?;
+    let parser = sources.parser()?;
+    sources.check_executor()?;
     let records = RecordsWish::read(&arguments.records, &common, sources)?;
     let recorder = records.begin(&common).await?;
     let (engine, executor) = tokio::select! {
@@ -61,7 +63,11 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
             reason = dies(&engine) => death = Some(reason),
         }
     };
-    let executor = recorded(executor.with_floor(floor), recorder.as_ref(), &engine);
+    let executor = recorded(
+        executor.with_floor(floor).with_parser(&parser),
+        recorder.as_ref(),
+        &engine,
+    );
     let executor = Arc::new(executor.await?);
     let served = server::serve(executor, config, on_ready, ending).await;
     warming.abort();
@@ -85,7 +91,7 @@ async fn start_engine(
     policy: LimitPolicy,
     wish: RequestedWish,
 ) -> anyhow::Result<(Engine, EngineExecutor)> {
-    match start::open_requested(common).await {
+    match start::open_requested(common, wish.folder.clone()).await {
         Ok(requested) => {
             let wish = (requested, wish);
             let started =

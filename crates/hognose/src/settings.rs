@@ -1,7 +1,11 @@
-//! Settings from their sources: flag, then `HOGNOSE_*`, then `.env` in the working directory, then
-//! the default. A wrong value is refused, naming where it stood and what would be right.
+//! Settings from their sources: flag, then `HOGNOSE_*`, then the seed's variable, then both in `.env` in
+//! the working directory, then the default. A wrong value is refused, naming where it stood and what would be right.
 //!
 //! The only module that reads variables. An empty variable counts as absent.
+
+mod stepflow;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,7 +18,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use server::ApiKey;
 use stepflow_python::dependencies::normal_name;
-use stepflow_python::{LimitOverrides, LimitPolicy, MOST_SLOTS, PipConfig, SecurityLevel, Tier};
+use stepflow_python::{
+    ExecutorConfig, LimitOverrides, LimitPolicy, MOST_SLOTS, ParserConfig, PipConfig,
+    SecurityLevel, Tier,
+};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::CommonArguments;
@@ -74,10 +81,10 @@ impl Sources {
                 Err(_) => {}
             }
         }
-        Ok(Self {
-            variables,
-            dotenv: parse_dotenv(&dotenv),
-        })
+        let dotenv = parse_dotenv(&dotenv);
+        stepflow::check(&variables, "")?;
+        stepflow::check(&dotenv, " in .env")?;
+        Ok(Self { variables, dotenv })
     }
 
     /// The value of a setting, from the first source that has one.
@@ -95,7 +102,9 @@ impl Sources {
         };
         of(flag, flag_name.to_owned())
             .or_else(|| of(set(&self.variables, variable), variable.to_owned()))
+            .or_else(|| stepflow::find(&self.variables, variable, ""))
             .or_else(|| of(set(&self.dotenv, variable), format!("{variable} in .env")))
+            .or_else(|| stepflow::find(&self.dotenv, variable, " in .env"))
     }
 
     /// Settings of every command.
@@ -232,12 +241,12 @@ impl Sources {
     /// What callers' environments may be.
     pub(crate) fn requested(&self) -> anyhow::Result<RequestedWish> {
         let mut wish = RequestedWish::default();
-        let list = |variable| {
-            let found: Option<Found> = self.find(None, "", variable);
-            let text = found.map(|found| found.text).unwrap_or_default();
-            let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
-            parts.map(str::to_owned).collect::<Vec<_>>()
-        };
+        let list = |variable| self.list(variable);
+        wish.folder = self.environments_dir();
+        wish.config.base_packages = list("HOGNOSE_BASE_PACKAGES");
+        wish.config.auto_cleanup = self.switch_or("HOGNOSE_AUTO_CLEANUP", true)?;
+        let version = self.find(None, "", "HOGNOSE_PYTHON_VERSION");
+        wish.config.python_version = version.map(|found| found.text).unwrap_or_default();
         let allowed = list("HOGNOSE_ALLOWED_PACKAGES");
         wish.policy.allowed_packages = allowed.iter().map(|name| normal_name(name)).collect();
         wish.policy.offline = self.switch("HOGNOSE_OFFLINE")?;
@@ -288,16 +297,55 @@ impl Sources {
         number.with_context(wrong).map(Some)
     }
 
-    /// A variable that is `1` or `0`.
+    /// A variable that is `1` or `0`, off without one.
     fn switch(&self, variable: &str) -> anyhow::Result<bool> {
+        self.switch_or(variable, false)
+    }
+
+    fn switch_or(&self, variable: &str, default: bool) -> anyhow::Result<bool> {
         match self.find(None, "", variable) {
-            None => Ok(false),
+            None => Ok(default),
             Some(found) => match found.text.as_str() {
                 "1" => Ok(true),
                 "0" => Ok(false),
                 other => bail!("{} is `{other}`; use 1 or 0", found.origin),
             },
         }
+    }
+
+    /// Words with commas or blanks between them.
+    fn list(&self, variable: &str) -> Vec<String> {
+        let found = self.find(None, "", variable);
+        let text = found.map(|found| found.text).unwrap_or_default();
+        let parts = text.split([',', ' ']).filter(|part| !part.is_empty());
+        parts.map(str::to_owned).collect()
+    }
+
+    /// How sources are read, and which imports the operator lets pass.
+    pub(crate) fn parser(&self) -> anyhow::Result<ParserConfig> {
+        Ok(ParserConfig {
+            enable_ast_parsing: self.switch_or("HOGNOSE_AST_PARSING", true)?,
+            enable_dependency_analysis: self.switch_or("HOGNOSE_DEPENDENCY_ANALYSIS", true)?,
+            allowed_imports: self.list("HOGNOSE_ALLOWED_IMPORTS"),
+            blocked_imports: self.list("HOGNOSE_BLOCKED_IMPORTS"),
+            ..ParserConfig::default()
+        })
+    }
+
+    /// How programs are run, in the seed's words. Errors: a sandbox that is switched off.
+    pub(crate) fn check_executor(&self) -> anyhow::Result<()> {
+        let config = ExecutorConfig {
+            enable_sandboxing: self.switch_or("HOGNOSE_SANDBOXING", true)?,
+            enable_resource_monitoring: self.switch_or("HOGNOSE_RESOURCE_MONITORING", true)?,
+            ..ExecutorConfig::default()
+        };
+        Ok(config.check()?)
+    }
+
+    /// The folder of environments that callers ask for, instead of the one in the state folder.
+    pub(crate) fn environments_dir(&self) -> Option<PathBuf> {
+        let found = self.find(None, "", "HOGNOSE_ENVIRONMENTS_DIR");
+        found.map(|found| found.text.into())
     }
 
     /// What is logged, as directives of `tracing`.
@@ -412,121 +460,4 @@ fn unquoted(value: &str) -> &str {
             .split_once(" #")
             .map_or(value, |(value, _)| value.trim_end())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sources(variables: &[(&str, &str)], dotenv: &str) -> Sources {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Sources {
-            variables: variables.iter().map(owned).collect(),
-            dotenv: parse_dotenv(dotenv),
-        }
-    }
-
-    #[test]
-    fn a_flag_outranks_a_variable_and_a_variable_dotenv() {
-        let all = sources(&[("HOGNOSE_SLOTS", "2")], "HOGNOSE_SLOTS=3");
-        assert_eq!(all.slots(Some("1")).unwrap(), 1);
-        assert_eq!(all.slots(None).unwrap(), 2);
-        assert_eq!(
-            sources(&[("HOGNOSE_SLOTS", "")], "HOGNOSE_SLOTS=3")
-                .slots(None)
-                .unwrap(),
-            3
-        );
-        assert!(sources(&[], "").slots(None).unwrap() >= 4);
-        assert_eq!(
-            sources(&[], "").listen(None).unwrap().to_string(),
-            DEFAULT_LISTEN
-        );
-    }
-
-    #[test]
-    fn a_wrong_value_is_refused_naming_where_it_stood_and_the_right_ones() {
-        let refused = |error: anyhow::Error| format!("{error:#}");
-        let dotenv = sources(
-            &[],
-            "HOGNOSE_STATE_DIR=/s\nHOGNOSE_SLOTS=many\nHOGNOSE_MIN_TIER=rotless\nHOGNOSE_WALL_MS=1h",
-        );
-        let slots = refused(dotenv.slots(None).unwrap_err());
-        assert_eq!(
-            slots,
-            "HOGNOSE_SLOTS in .env is `many`; use a whole number from 1 to 200"
-        );
-        let tier = refused(dotenv.common(&CommonArguments::default()).unwrap_err());
-        assert!(
-            tier.contains("HOGNOSE_MIN_TIER") && tier.contains("`full`"),
-            "{tier}"
-        );
-        let wall = refused(dotenv.limit_policy(&[]).unwrap_err());
-        assert!(
-            wall.contains("HOGNOSE_WALL_MS in .env") && wall.contains("milliseconds"),
-            "{wall}"
-        );
-        for wrong in ["0", "201", "-1", "x"] {
-            assert!(sources(&[], "").slots(Some(wrong)).is_err(), "{wrong}");
-        }
-        for wrong in ["localhost", "127.0.0.1", "127.0.0.1:99999", ""] {
-            assert!(sources(&[], "").listen(Some(wrong)).is_err(), "{wrong}");
-        }
-        let key = refused(
-            sources(&[("HOGNOSE_API_KEY", "se cret")], "")
-                .api_key(None)
-                .unwrap_err(),
-        );
-        assert!(
-            key.starts_with("HOGNOSE_API_KEY: ") && !key.contains("cret"),
-            "{key}"
-        );
-    }
-
-    #[test]
-    fn the_state_folder_follows_xdg_and_then_home() {
-        let state_dir = |variables: &[(&str, &str)]| {
-            let mut all = variables.to_vec();
-            all.push(("HOGNOSE_MIN_TIER", "full"));
-            sources(&all, "")
-                .common(&CommonArguments::default())
-                .map(|common| common.state_dir)
-        };
-        let (xdg, home) = (("XDG_DATA_HOME", "/data"), ("HOME", "/home/u"));
-        assert_eq!(state_dir(&[xdg, home]).unwrap(), Path::new("/data/hognose"));
-        assert_eq!(
-            state_dir(&[home]).unwrap(),
-            Path::new("/home/u/.local/share/hognose")
-        );
-        assert_eq!(
-            state_dir(&[("HOGNOSE_STATE_DIR", "/s"), xdg]).unwrap(),
-            Path::new("/s")
-        );
-        assert!(
-            state_dir(&[])
-                .unwrap_err()
-                .to_string()
-                .contains("--state-dir")
-        );
-    }
-
-    #[test]
-    fn dotenv_lines_are_read_as_shells_write_them() {
-        let values = parse_dotenv("# A=0\nA=1\nexport B='x y'\nC=\"#\"\nD=v # why\n\nnothing\n");
-        let get = |name: &str| values.get(name).map(String::as_str);
-        assert_eq!(
-            (get("A"), get("B"), get("C"), get("D")),
-            (Some("1"), Some("x y"), Some("#"), Some("v"))
-        );
-        assert_eq!(values.len(), 4);
-    }
-
-    #[test]
-    fn limit_flags_outrank_variables_and_never_move_the_maxima() {
-        let all = sources(&[("HOGNOSE_WALL_MS", "5s"), ("HOGNOSE_PROCESSES", "8")], "");
-        let policy = all.limit_policy(&["wall_ms=1s".to_owned()]).unwrap();
-        assert_eq!(policy.defaults.wall.as_secs(), 1);
-        assert_eq!(policy.defaults.processes, 8);
-        assert_eq!(policy.maxima, LimitPolicy::default().maxima);
-    }
 }

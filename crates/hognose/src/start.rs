@@ -1,10 +1,12 @@
 //! Starting what runs executions here: the environment, then the engine on it.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use stepflow_python::environment::Environments;
 use stepflow_python::{
     Engine, EngineConfig, Environment, EnvironmentConfig, InstallPolicy, LimitPolicy,
-    PythonEnvironmentImpl, Requested,
+    ManagedEnvironments, Requested,
 };
 
 use crate::progress::Reporter;
@@ -52,11 +54,16 @@ pub(crate) async fn engine(
 }
 
 /// The folder of environments that callers ask for, opened before root is given up.
-pub(crate) async fn open_requested(common: &Common) -> anyhow::Result<Requested> {
+pub(crate) async fn open_requested(
+    common: &Common,
+    folder: Option<PathBuf>,
+) -> anyhow::Result<Requested> {
     let state = common.state_dir.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let reporter = Reporter::new();
-        Requested::open(&state, None, &|progress| reporter.show(&progress))
+        Requested::open(&state, folder.as_deref(), &|progress| {
+            reporter.show(&progress);
+        })
     });
     Ok(opened.await.context("the start broke off: try again")??)
 }
@@ -68,7 +75,7 @@ pub(crate) async fn engine_with_requested(
     size: Size,
     limits: LimitPolicy,
     (requested, wish): (Requested, RequestedWish),
-) -> anyhow::Result<(Engine, PythonEnvironmentImpl)> {
+) -> anyhow::Result<(Engine, ManagedEnvironments)> {
     let config = EngineConfig {
         requested: Some(requested.for_engine()),
         ..config(common, environment, size, limits)
@@ -78,13 +85,15 @@ pub(crate) async fn engine_with_requested(
         let given = requested.give_to(uid);
         given.context("cannot give the folder of environments to the user who serves")?;
     }
-    let environments = PythonEnvironmentImpl::new(requested, wish.config, wish.policy)?;
+    let environments = ManagedEnvironments::new(requested, wish.config, wish.policy)?;
     Ok((engine, environments))
 }
 
 /// What the operator says about environments that callers ask for.
 #[derive(Debug, Default)]
 pub(crate) struct RequestedWish {
+    /// The folder instead of the one below the state folder.
+    pub(crate) folder: Option<PathBuf>,
     pub(crate) config: EnvironmentConfig,
     pub(crate) policy: InstallPolicy,
 }

@@ -8,7 +8,7 @@ mod convert;
 mod environments;
 mod events;
 mod history;
-mod seed;
+mod request;
 mod validate;
 
 use std::io;
@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
-use stepflow_python::executor::{source, validate as valid};
+use stepflow_python::executor::{of_script, run_to_end, source, validate as valid};
 use stepflow_python::{
     ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
     ExecutionRequest, FunctionRequest, HistoryService, Judgement, PoolStatus, PythonConfig,
@@ -99,29 +99,29 @@ impl RemoteExecutor {
 #[async_trait]
 impl PythonExecutor for RemoteExecutor {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        seed::run(self, seed::code(request).await?).await
+        run_to_end(self, source::of_code(request)).await
     }
 
     async fn execute_function(
         &self,
         request: FunctionRequest,
     ) -> Result<PythonResponse, PythonError> {
-        seed::run(self, source::of_function(request)).await
+        run_to_end(self, source::of_function(request)).await
     }
 
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        seed::run(self, source::of_script(request).await?).await
+        run_to_end(self, of_script(request).await?).await
     }
 
     async fn validate_environment(
         &self,
         config: &PythonConfig,
     ) -> Result<ValidationResult, PythonError> {
-        Ok(valid::environment(&self.capabilities, config))
+        valid::environment(self, config).await
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        events::start(&self.client, convert::request(request)).await
+        events::start(&self.client, request::body(request)).await
     }
 
     /// The server's own word: it knows its floor.

@@ -67,7 +67,7 @@ fn main() {
         .enable_time()
         .build()
         .unwrap();
-    let bare = PythonParserImpl::new(ParserConfig {
+    let bare = PythonParserImpl::with_config(ParserConfig {
         enable_ast_parsing: false,
         enable_dependency_analysis: false,
         ..Default::default()

@@ -1,14 +1,19 @@
 //! The one trait behind every door, and the executor of this process behind it.
 
+mod custom;
 mod engine;
+mod entry;
 mod judge;
+mod registry;
+mod replay;
+mod request;
 mod response;
+mod script;
+mod seed;
 pub mod source;
 pub mod validate;
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::engine::{
     Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitPolicy,
@@ -16,99 +21,27 @@ use ::engine::{
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde_json::Value;
 
-use crate::environment::{EnvironmentId, EnvironmentService};
+use crate::environment::EnvironmentService;
 use crate::errors::PythonError;
 use crate::records::HistoryService;
 
 pub use crate::validator::ValidationResult;
 pub use ::engine::SecurityLevel;
 
+pub use self::custom::CustomPythonExecutor;
 pub use self::engine::EngineExecutor;
+pub use self::registry::{Executors, RegistryError};
+pub use self::replay::run_to_end;
+pub use self::request::{EntryPoint, FunctionRequest, PythonConfig, PythonRequest, ScriptRequest};
 pub(crate) use self::response::exceptions_of;
+pub use self::response::{NotSerialisable, PythonException, PythonResponse};
+pub use self::script::of_script;
+pub use self::seed::{ExecutionConfig, ExecutorConfig, PythonExecutorImpl};
+pub use crate::packages::Package;
 
-/// The seed's name for the executor of this process.
-pub type PythonExecutorImpl = EngineExecutor;
-
-/// Code to run, as the seed writes it.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "the seed's fields; `memory_limit` is in bytes")]
-pub struct PythonRequest {
-    pub code: String,
-    pub function_name: Option<String>,
-    pub parameters: HashMap<String, Value>,
-    pub environment_id: Option<EnvironmentId>,
-    pub timeout: Option<Duration>,
-    pub memory_limit: Option<usize>,
-    pub security_level: SecurityLevel,
-}
-
-/// A function to call in `code`.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "named by use in the seed")]
-pub struct FunctionRequest {
-    pub code: String,
-    pub function_name: String,
-    pub args: Vec<Value>,
-    pub kwargs: HashMap<String, Value>,
-    pub timeout: Option<Duration>,
-    pub memory_limit: Option<usize>,
-}
-
-/// A script file to run.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "named by use in the seed")]
-pub struct ScriptRequest {
-    pub script_path: String,
-    pub args: Vec<String>,
-    pub timeout: Option<Duration>,
-    pub memory_limit: Option<usize>,
-}
-
-/// How a guest ended, with the seed's fields and our outcome.
-#[derive(Debug, Clone)]
-#[expect(missing_docs, reason = "the seed's fields; `memory_usage` is in bytes")]
-pub struct PythonResponse {
-    pub result: Option<Value>,
-    pub stdout: String,
-    pub stderr: String,
-    pub execution_time: Duration,
-    pub memory_usage: usize,
-    pub return_code: i32,
-    pub exceptions: Vec<PythonException>,
-    pub outcome: ::engine::Outcome,
-}
-
-/// One exception of a guest.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "named by use in the seed")]
-pub struct PythonException {
-    pub exception_type: String,
-    pub message: String,
-    pub traceback: String,
-}
-
-/// What an environment is asked to be.
-#[derive(Debug, Clone, Default)]
-#[expect(missing_docs, reason = "fields of contracts/stepflow.md")]
-pub struct PythonConfig {
-    pub script_path: Option<String>,
-    pub script_content: Option<String>,
-    pub python_version: Option<String>,
-    pub dependencies: Vec<String>,
-    pub virtual_env: Option<String>,
-    pub working_dir: Option<String>,
-}
-
-/// A package of an environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Package {
-    /// Normalised name.
-    pub name: String,
-    /// Version as installed.
-    pub version: String,
-}
+/// The name of the executor, and of the parser, that this product brings.
+pub const NATIVE: &str = "native";
 
 /// What an executor offers; the source of `GET /capabilities`.
 #[derive(Debug, Clone)]
@@ -123,6 +56,46 @@ pub struct Capabilities {
     pub limits: LimitPolicy,
     /// Every isolation layer and whether it is enforced.
     pub isolation: ::engine::Isolation,
+    /// Who can be named to run a request.
+    pub executors: Vec<ExecutorDescription>,
+    /// Who can be chosen to read sources.
+    pub parsers: Vec<ParserDescription>,
+}
+
+impl Default for Capabilities {
+    /// What is known of an executor that says nothing: no Python, no package, no layer of ours.
+    fn default() -> Self {
+        Self {
+            python_version: String::new(),
+            packages: Vec::new(),
+            max_concurrency: std::thread::available_parallelism().map_or(1, Into::into),
+            limits: LimitPolicy::default(),
+            isolation: ::engine::Isolation {
+                tier: replay::TIER,
+                layers: Vec::new(),
+            },
+            executors: Vec::new(),
+            parsers: Vec::new(),
+        }
+    }
+}
+
+/// Who can be named to run a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutorDescription {
+    /// What a request says.
+    pub name: String,
+    /// The versions of Python it runs.
+    pub versions: Vec<String>,
+}
+
+/// Who can be chosen to read sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParserDescription {
+    /// What the configuration says.
+    pub name: String,
+    /// What it can do.
+    pub features: Vec<String>,
 }
 
 /// What the policy has against a source.
@@ -143,8 +116,9 @@ pub struct ArtifactContent {
     pub content: Bytes,
 }
 
-/// Runs Python. Doors hold an `Arc<dyn PythonExecutor>` and call only `start`, `artifact`,
-/// `capabilities` and `health`.
+/// Runs Python. Doors hold an `Arc<dyn PythonExecutor>` and call only `start` and what follows it.
+///
+/// The first four methods are the seed's, and all that an executor has to write.
 #[async_trait]
 pub trait PythonExecutor: Send + Sync {
     /// Runs code to its end.
@@ -156,7 +130,7 @@ pub trait PythonExecutor: Send + Sync {
         request: FunctionRequest,
     ) -> Result<PythonResponse, PythonError>;
 
-    /// Runs a script file.
+    /// Runs a script of this host, or a folder of it.
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError>;
 
     /// Says whether this executor can serve `config`.
@@ -167,11 +141,18 @@ pub trait PythonExecutor: Send + Sync {
 
     /// Starts an execution and hands back its events.
     ///
+    /// An executor that has only the seed's methods need not write it: they are called, and what they
+    /// answer is replayed once it is there.
+    ///
     /// Errors: a failure of ours before anything started; later ones come as `Event::Failed`.
-    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError>;
+    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        replay::start(self, request).await
+    }
 
     /// The content of an artifact of an execution that ended; `None` when there is none.
-    async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent>;
+    async fn artifact(&self, _id: ExecutionId, _name: &str) -> Option<ArtifactContent> {
+        None
+    }
 
     /// What the policy has against a source, without running it.
     ///
@@ -183,11 +164,18 @@ pub trait PythonExecutor: Send + Sync {
     ) -> Result<Judgement, ExecutionError> {
         let version = self.capabilities().python_version;
         let mut numbers = version.split('.').map_while(|number| number.parse().ok());
-        judge::judgement(source, level, numbers.next().zip(numbers.next())).await
+        let rules = judge::Rules {
+            level,
+            version: numbers.next().zip(numbers.next()),
+            ..Default::default()
+        };
+        judge::judgement(source, &rules).await
     }
 
     /// What this executor offers.
-    fn capabilities(&self) -> Capabilities;
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
 
     /// The facts of its pools of waiting children; empty where there are none.
     async fn pools(&self) -> Vec<PoolStatus> {
@@ -205,5 +193,7 @@ pub trait PythonExecutor: Send + Sync {
     }
 
     /// `Err` with one sentence when executions cannot be served now.
-    async fn health(&self) -> Result<(), String>;
+    async fn health(&self) -> Result<(), String> {
+        Ok(())
+    }
 }

@@ -62,6 +62,15 @@ impl Default for SecuritySettings {
 }
 
 impl SecuritySettings {
+    /// Errors: `SecurityViolation` for a network, which there is not.
+    pub fn check(&self) -> Result<(), PythonError> {
+        if !self.enable_network_access {
+            return Ok(());
+        }
+        let reason = "no program has a network: set `enable_network_access` to false";
+        Err(PythonError::SecurityViolation(reason.into()))
+    }
+
     /// The limits that these settings ask of the kernel.
     #[must_use]
     pub fn limits(&self) -> LimitOverrides {
@@ -158,10 +167,7 @@ impl PythonSecurityImpl {
     ///
     /// Errors: `SecurityViolation` for a network, which there is not.
     pub fn new(settings: SecuritySettings, watch: Watch) -> Result<Self, PythonError> {
-        if settings.enable_network_access {
-            let reason = "no program has a network: set `enable_network_access` to false";
-            return Err(PythonError::SecurityViolation(reason.into()));
-        }
+        settings.check()?;
         Ok(Self {
             policy: Arc::new(Policy::of_settings(&settings)),
             settings,

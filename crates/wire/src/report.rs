@@ -70,6 +70,9 @@ pub struct ValueFrame {
     /// Why there is none.
     #[serde(default)]
     pub error: Option<String>,
+    /// Why it is not JSON.
+    #[serde(default)]
+    pub not_json: Option<String>,
 }
 
 /// An exception.
@@ -171,6 +174,7 @@ fn parse(json: &[u8]) -> Result<ReportFrame, ReportError> {
         Shape::Completed { mut value } => {
             cut_optional(&mut value.repr);
             cut_optional(&mut value.error);
+            cut_optional(&mut value.not_json);
             ReportFrame::Completed(value)
         }
         Shape::Raised { mut exception } => {
@@ -265,7 +269,7 @@ mod tests {
         let value = ValueFrame {
             repr: Some("[1]".into()),
             json: Some(json!([1])),
-            error: None,
+            ..Default::default()
         };
         assert_eq!(decode_json(&sent), Ok(ReportFrame::Completed(value)));
     }

@@ -1,5 +1,9 @@
 //! The request a child reads before the first byte of user code runs.
 
+/// The name of the part that says what is run, where it is more than the source; it comes before all
+/// files, and none can have that name. Shape: see `guest/entry.py`.
+pub const ENTRY: &str = "/entry";
+
 /// Stands for a place that nobody has looked for.
 pub const UNKNOWN: u32 = u32::MAX;
 

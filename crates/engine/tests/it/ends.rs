@@ -14,7 +14,7 @@ async fn a_program_runs_confined_and_its_last_value_comes_back() {
     let expected = Value {
         repr: Some("42".into()),
         json: Some(42.into()),
-        error: None,
+        ..Default::default()
     };
     assert_eq!(report.outcome, Outcome::Completed(expected));
     assert_eq!(report.exit, Some(ExitStatus::Exited(0)));

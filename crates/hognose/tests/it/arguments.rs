@@ -23,7 +23,7 @@ fn wrong_arguments_are_one_sentence_that_names_them() {
         ),
         (&["run", "s.py", "--limit", "wall_ms=1h"], "milliseconds"),
         (&["run", "s.py", "--file", "a.csv"], "NAME=PATH"),
-        (&["run", "s.py", "--file", "a/b=s.py"], "plain name"),
+        (&["run", "s.py", "--file", "a//b=s.py"], "plain name"),
         (
             &["run", "s.py", "--min-tier", "rotless"],
             "`full`, `rootless` or `nested`",

@@ -6,21 +6,18 @@ use std::time::{Duration, SystemTime};
 
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, ETAG};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use stepflow_python::{
-    Artifact, ArtifactContent, Capabilities, CapturedOutput, EnvironmentChoice, Exception,
-    ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, ExitStatus, Fault, Finding,
-    ForkKind, Frame, Isolation, Judgement, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome,
-    Package, PoolStatus, SecurityLevel, SkippedArtifact, Span, Usage, Value,
+    Artifact, ArtifactContent, Capabilities, CapturedOutput, Exception, ExecutionError,
+    ExecutionId, ExecutionReport, ExecutorDescription, ExitStatus, Fault, Finding, ForkKind, Frame,
+    Isolation, Judgement, Layer, LayerState, Limit, LimitPolicy, Limits, Outcome, Package,
+    ParserDescription, PoolStatus, SkippedArtifact, Span, Usage, Value,
 };
 
 use super::client::Answer;
-use crate::doors::native::capabilities::CapabilitiesBody;
+use crate::doors::native::capabilities::{CapabilitiesBody, ExecutorBody, ParserBody};
 use crate::doors::native::wire::{
-    ExceptionBody, ExecutionBody, FileBody, FindingBody, LimitsBody, Object, OutcomeBody, PoolBody,
-    RequestBody, ValidatedBody, Whole, WishBody,
+    ExceptionBody, ExecutionBody, FindingBody, LimitsBody, OutcomeBody, PoolBody, ValidatedBody,
 };
 use crate::error::ErrorDetailBody;
 
@@ -29,58 +26,6 @@ use crate::error::ErrorDetailBody;
 pub(crate) struct Streamed {
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: Vec<u8>,
-}
-
-pub(crate) fn request(request: ExecutionRequest) -> RequestBody {
-    let (stdin, stdin_base64) = match request.stdin.map(|bytes| String::from_utf8(bytes.to_vec())) {
-        None => (None, None),
-        Some(Ok(text)) => (Some(text), None),
-        Some(Err(binary)) => (None, Some(STANDARD.encode(binary.as_bytes()))),
-    };
-    let wish = request.limits;
-    let number = |number: Option<u64>| number.map(Whole::cut);
-    let (environment, packages) = match request.environment {
-        EnvironmentChoice::Default => (None, Vec::new()),
-        EnvironmentChoice::Asked { name, packages } => (name, packages),
-        EnvironmentChoice::Built(built) => (Some(built.digest.clone()), Vec::new()),
-    };
-    RequestBody {
-        source: request.source,
-        stdin,
-        stdin_base64,
-        args: request.args,
-        files: request
-            .files
-            .into_iter()
-            .map(|file| {
-                Object(FileBody {
-                    name: file.name,
-                    content_base64: STANDARD.encode(&file.content),
-                })
-            })
-            .collect(),
-        limits: Object(WishBody {
-            wall_ms: number(wish.wall_ms),
-            cpu_ms: number(wish.cpu_ms),
-            memory_bytes: number(wish.memory_bytes),
-            processes: number(wish.processes),
-            workdir_bytes: number(wish.workdir_bytes),
-            workdir_inodes: number(wish.workdir_inodes),
-            output_bytes: number(wish.output_bytes),
-            output_hard_bytes: number(wish.output_hard_bytes),
-            artifacts: number(wish.artifacts),
-            artifact_bytes: number(wish.artifact_bytes),
-            source_bytes: number(wish.source_bytes),
-        }),
-        policy: policy(request.policy),
-        environment,
-        packages,
-    }
-}
-
-/// What is the default anyway is not said, so that a request stays as short as it was.
-pub(crate) fn policy(level: SecurityLevel) -> Option<String> {
-    (level != SecurityLevel::default()).then(|| level.name().to_owned())
 }
 
 /// Errors: a level that no server of this version knows.
@@ -144,6 +89,7 @@ fn outcome(
                     repr: value.repr,
                     json: value.json,
                     error: value.error,
+                    not_json: value.not_json,
                 })
                 .unwrap_or_default(),
         ),
@@ -314,6 +260,22 @@ pub(crate) fn capabilities(body: CapabilitiesBody) -> Capabilities {
             tier: word(&body.isolation.tier),
             layers: layers.collect(),
         },
+        executors: body.executors.into_iter().map(executor).collect(),
+        parsers: body.parsers.into_iter().map(parser).collect(),
+    }
+}
+
+fn executor(body: ExecutorBody) -> ExecutorDescription {
+    ExecutorDescription {
+        name: body.name,
+        versions: body.versions,
+    }
+}
+
+fn parser(body: ParserBody) -> ParserDescription {
+    ParserDescription {
+        name: body.name,
+        features: body.features,
     }
 }
 

@@ -4,8 +4,8 @@ use axum::http::StatusCode;
 use stepflow_python::{ExecutionError, Judgement, SecurityLevel};
 
 use super::client::Client;
-use super::convert;
 use super::events::broken;
+use super::{convert, request};
 use crate::doors::native::wire::{ValidateBody, ValidatedBody};
 use crate::error::ErrorBody;
 
@@ -17,7 +17,7 @@ pub(crate) async fn call(
 ) -> Result<Judgement, ExecutionError> {
     let body = ValidateBody {
         source: source.to_owned(),
-        policy: convert::policy(level),
+        policy: request::policy(level),
     };
     let json = serde_json::to_vec(&body).map_err(|error| broken(&error))?;
     let answer = client.post("/v1/validate", json).await;

@@ -343,6 +343,8 @@ async fn capabilities_have_the_contracts_keys_first() {
         "\"allowedExtensions\":[",
         "\"networkPolicy\":{\"executorNetworkMode\":\"none\",\"internetAccess\":false,\"supportsHttpInputFiles\":false,\"supportsPipInstall\":false,\"introspection\":{\"ok\":true,\"error\":null}}",
         "\"isolation\":{\"tier\":\"full\",\"layers\":[{\"name\":\"seccomp\",\"state\":\"enforced\",\"detail\":\"d\",\"meaning\":\"m\",\"mend\":null}",
+        "\"executors\":[{\"name\":\"native\",\"versions\":[\"3.11.7\"]}]",
+        "\"parsers\":[{\"name\":\"native\",\"features\":[\"imports\"]}]",
     ];
     let mut rest = text.as_str();
     for key in order {

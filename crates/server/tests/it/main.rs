@@ -3,6 +3,7 @@
 
 mod access;
 mod artifacts;
+mod custom;
 mod drain;
 mod environments;
 mod executions;

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::value::RawValue;
 use server::RemoteExecutor;
 use stepflow_python::{
-    Event, Execution, ExecutionId, ExecutionRequest, Fault, FunctionRequest, InputFile,
-    LimitOverrides, Outcome, OutputStream, PythonConfig, PythonExecutor, PythonRequest,
+    Call, Entry, Event, Execution, ExecutionId, ExecutionRequest, Fault, FunctionRequest,
+    InputFile, LimitOverrides, Outcome, OutputStream, PythonConfig, PythonExecutor, PythonRequest,
     ScriptRequest,
 };
 
@@ -214,18 +215,24 @@ async fn the_seeds_methods_work_through_start() {
         "h\u{e9}\n"
     );
     let sources = server.scripted.sources.lock().unwrap().clone();
-    assert!(
-        sources[1].starts_with("def f(): pass\n") && sources[1].contains("globals()["),
-        "{sources:?}"
+    assert_eq!(sources, ["raise", "def f(): pass", "print(2)"]);
+    let entries = server.scripted.entries.lock().unwrap().clone();
+    assert_eq!(
+        entries,
+        [
+            "\"source\" None None",
+            r#"{"function":"f","args":[],"kwargs":{}} None None"#,
+            r#"{"script":"script.py"} None None"#,
+        ]
     );
-    assert_eq!(sources[2], "print(2)");
     let wanted = |version: &str, package: &str| PythonConfig {
         python_version: Some(version.to_owned()),
         dependencies: vec![package.to_owned()],
         ..Default::default()
     };
     for (version, package, valid) in [
-        ("3.11", "pillow>=9", true),
+        ("3.11", "pillow>=1", true),
+        ("3.11", "pillow>=9", false),
         ("3.1", "numpy", false),
         ("3.11.7", "torch", false),
     ] {
@@ -239,4 +246,54 @@ async fn the_seeds_methods_work_through_start() {
             result.errors
         );
     }
+}
+
+#[tokio::test]
+async fn what_is_run_arrives_to_the_digit() {
+    let server = served(|_| {}).await;
+    let executor = connect(&server).await;
+    let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+    let call = Call {
+        function: "A.f".into(),
+        args: vec![raw("1.10"), raw("123456789012345678901234567890")],
+        kwargs: [("k".to_owned(), raw("{\"a\":[]}"))].into(),
+    };
+    for (entry, source) in [
+        (Entry::Function(call), "print"),
+        (
+            Entry::Globals([("x".to_owned(), raw("0.1"))].into()),
+            "print",
+        ),
+        (Entry::Script("a/b.py".into()), "print"),
+        (Entry::Module("a.b".into()), ""),
+    ] {
+        let request = ExecutionRequest {
+            source: source.to_owned(),
+            entry,
+            directory: Some("d".into()),
+            executor: Some("e".into()),
+            files: vec![InputFile {
+                name: "a/c.py".into(),
+                content: "".into(),
+            }],
+            ..Default::default()
+        };
+        executor
+            .start(request)
+            .await
+            .unwrap()
+            .finish()
+            .await
+            .unwrap();
+    }
+    let entries = server.scripted.entries.lock().unwrap().clone();
+    let kwargs = r#""kwargs":{"k":{"a":[]}}}"#;
+    let expected = [
+        &format!(r#"{{"function":"A.f","args":[1.10,123456789012345678901234567890],{kwargs}"#),
+        r#"{"globals":{"x":0.1}}"#,
+        r#"{"script":"a/b.py"}"#,
+        r#"{"module":"a.b"}"#,
+    ];
+    let expected = expected.map(|entry| format!(r#"{entry} Some("d") Some("e")"#));
+    assert_eq!(entries, expected);
 }

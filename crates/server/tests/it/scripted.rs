@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, EnvironmentService, Event, Exception,
-    Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, Finding, ForkKind,
-    FunctionRequest, HistoryService, Isolation, Layer, LayerState, LimitPolicy, Limits, Outcome,
-    OutputStream, Package, PoolStatus, PythonConfig, PythonError, PythonExecutor, PythonRequest,
-    PythonResponse, ScriptRequest, Span, Usage, ValidationResult, Value,
+    Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, ExecutorDescription,
+    Finding, ForkKind, FunctionRequest, HistoryService, Isolation, Layer, LayerState, LimitPolicy,
+    Limits, Outcome, OutputStream, Package, ParserDescription, PoolStatus, PythonConfig,
+    PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Span, Usage,
+    ValidationResult, Value,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -29,6 +30,8 @@ pub(crate) struct Scripted {
     pub(crate) sources: Mutex<Vec<String>>,
     /// Of each request that was started, whether it gives way.
     pub(crate) gave_way: Mutex<Vec<bool>>,
+    /// Of each request that was started, what is run, where, and by whom.
+    pub(crate) entries: Mutex<Vec<String>>,
     /// Slots beside the two that it has anyway.
     pub(crate) more_slots: usize,
     pub(crate) sick: bool,
@@ -166,7 +169,7 @@ async fn play(
             let value = Value {
                 repr: Some("1".into()),
                 json: Some(1.into()),
-                error: None,
+                ..Default::default()
             };
             Event::Finished(Box::new(report(
                 id,
@@ -213,6 +216,9 @@ impl PythonExecutor for Handle {
             (ExecutionId::random(), mpsc::channel(4), oneshot::channel());
         self.0.sources.lock().unwrap().push(request.source.clone());
         self.0.gave_way.lock().unwrap().push(request.gives_way);
+        let entry = serde_json::to_string(&request.entry).unwrap();
+        let entry = format!("{entry} {:?} {:?}", request.directory, request.executor);
+        self.0.entries.lock().unwrap().push(entry);
         if request.source == "reject" {
             let rejected = report(id, Outcome::Rejected(vec![]), b"");
             return Ok(Execution::ended(id, Event::Finished(Box::new(rejected))));
@@ -267,6 +273,14 @@ impl PythonExecutor for Handle {
                     layer("landlock", LayerState::Missing),
                 ],
             },
+            executors: vec![ExecutorDescription {
+                name: "native".to_owned(),
+                versions: vec!["3.11.7".to_owned()],
+            }],
+            parsers: vec![ParserDescription {
+                name: "native".to_owned(),
+                features: vec!["imports".to_owned()],
+            }],
         }
     }
 

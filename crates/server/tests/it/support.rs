@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{ApiKey, Bound, KeyMode, ServeError, ServerConfig, serve};
+use stepflow_python::PythonExecutor;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -35,6 +36,17 @@ pub(crate) async fn served_by(
     scripted: Scripted,
     adjust: impl FnOnce(&mut ServerConfig),
 ) -> Served {
+    let scripted = Arc::new(scripted);
+    let executor = Arc::new(Handle(Arc::clone(&scripted)));
+    served_with(executor, scripted, adjust).await
+}
+
+/// The same with `executor` before the scripted one.
+pub(crate) async fn served_with(
+    executor: Arc<dyn PythonExecutor>,
+    scripted: Arc<Scripted>,
+    adjust: impl FnOnce(&mut ServerConfig),
+) -> Served {
     let state = tempfile::tempdir().unwrap();
     let socket = state.path().join("socket");
     let mut config = ServerConfig::new(state.path().to_owned());
@@ -45,10 +57,8 @@ pub(crate) async fn served_by(
     config.drain = Duration::from_millis(200);
     config.execution_body_bytes = 256 * 1024;
     adjust(&mut config);
-    let scripted = Arc::new(scripted);
     let (ready, bound) = oneshot::channel();
     let (stop, stopped) = oneshot::channel::<()>();
-    let executor = Arc::new(Handle(Arc::clone(&scripted)));
     let ready = |bound| drop(ready.send(bound));
     let task = tokio::spawn(serve(executor, config, ready, stopped));
     let bound: Bound = bound.await.expect("the server starts");

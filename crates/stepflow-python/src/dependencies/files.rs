@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::{Dependency, DependencyError};
+use crate::parser::script_metadata;
 
 /// Reads a requirements file. Comments, empty lines, continued lines and `--hash` are understood.
 ///
@@ -110,68 +111,23 @@ pub struct Script {
     pub dependencies: Vec<Dependency>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Block {
-    requires_python: Option<String>,
-    #[serde(default)]
-    dependencies: Vec<String>,
-}
-
 /// The `script` block in a source's comments; `None` when it has none. Source: PEP 723.
 ///
 /// Errors: two blocks, or one that is no TOML.
 pub fn script(source: &str) -> Result<Option<Script>, DependencyError> {
-    let wrong = |reason: String| DependencyError::Document {
+    let found = script_metadata(source).map_err(|error| DependencyError::Document {
         document: "the script's metadata",
-        reason,
-    };
-    let Some(text) = block(source).map_err(|reason| wrong(reason.into()))? else {
+        reason: error.to_string(),
+    })?;
+    let Some(metadata) = found else {
         return Ok(None);
     };
-    let block: Block = toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
-    let dependencies = block
-        .dependencies
-        .iter()
-        .map(|line| Dependency::parse(line));
+    let lines = metadata.dependencies.iter();
+    let dependencies = lines.map(|line| Dependency::parse(line));
     Ok(Some(Script {
-        python: block.requires_python,
+        python: metadata.requires_python,
         dependencies: dependencies.collect::<Result<_, _>>()?,
     }))
-}
-
-/// The content of the block without its comment marks. Its end is the last `# ///` of its comment.
-fn block(source: &str) -> Result<Option<String>, &'static str> {
-    let lines: Vec<&str> = source.lines().collect();
-    let mut found = None;
-    let mut index = 0;
-    while index < lines.len() {
-        if lines[index] != "# /// script" {
-            index += 1;
-            continue;
-        }
-        let is_comment = |line: &&&str| **line == "#" || line.starts_with("# ");
-        let comment: Vec<&str> = lines[index + 1..]
-            .iter()
-            .take_while(is_comment)
-            .copied()
-            .collect();
-        index += 1;
-        let Some(end) = comment.iter().rposition(|line| *line == "# ///") else {
-            continue;
-        };
-        let content = comment[..end]
-            .iter()
-            .map(|line| line.get(2..).unwrap_or(""));
-        if found
-            .replace(content.collect::<Vec<_>>().join("\n"))
-            .is_some()
-        {
-            return Err("there are two `script` blocks; keep one");
-        }
-        index += end + 1;
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

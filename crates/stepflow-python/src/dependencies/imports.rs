@@ -1,12 +1,12 @@
 //! From the names of imports to distributions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use engine::Environment;
 use ruff_python_stdlib::sys::is_known_standard_library;
 
-use super::{Dependency, normal_name};
+use super::Dependency;
+use crate::packages;
 
 /// Imports whose distribution has another name: top-level module, distribution.
 const CURATED: &str = include_str!("../../data/distributions.txt");
@@ -39,14 +39,13 @@ impl<'a> Scope<'a> {
         environment: &'a Environment,
         first_party: impl IntoIterator<Item = String>,
     ) -> Self {
-        let library = environment
-            .root
-            .join("lib")
-            .join(environment.interpreter.name());
+        let modules = packages::modules(environment).into_iter();
+        // Of a namespace package any of its distributions does.
+        let first = modules.filter_map(|(module, all)| Some((module, all.into_iter().next()?)));
         Self {
             environment,
             first_party: first_party.into_iter().collect(),
-            installed: installed(&library.join("site-packages")),
+            installed: first.collect(),
         }
     }
 
@@ -101,46 +100,6 @@ fn curated(module: &str) -> Option<&'static str> {
         .map(|(_, distribution)| distribution)
 }
 
-/// Top-level module to distribution, from the `RECORD` of everything installed.
-fn installed(site: &Path) -> BTreeMap<String, String> {
-    let mut modules = BTreeMap::new();
-    for entry in std::fs::read_dir(site).into_iter().flatten().flatten() {
-        let folder = entry.file_name().to_string_lossy().into_owned();
-        let stem = folder
-            .strip_suffix(".dist-info")
-            .and_then(|stem| stem.rsplit_once('-'));
-        let Some((name, _)) = stem else { continue };
-        let record = std::fs::read_to_string(entry.path().join("RECORD")).unwrap_or_default();
-        for module in record.lines().filter_map(module_of) {
-            modules.insert(module, normal_name(name));
-        }
-    }
-    modules
-}
-
-/// The top-level module that a line of a `RECORD` belongs to. Source: PEP 376.
-fn module_of(line: &str) -> Option<String> {
-    let path = line.split(',').next()?.trim_matches('"');
-    let (top, is_file) = path
-        .split_once('/')
-        .map_or((path, true), |(top, _)| (top, false));
-    let name = if is_file {
-        let (stem, rest) = top.split_once('.')?;
-        if !rest.ends_with("py") && !rest.ends_with("so") {
-            return None;
-        }
-        stem
-    } else {
-        top
-    };
-    let mut letters = name.chars();
-    let is_name = letters
-        .next()
-        .is_some_and(|c| c.is_alphabetic() || c == '_')
-        && letters.all(|c| c.is_alphanumeric() || c == '_');
-    (is_name && name != "__pycache__").then(|| name.to_owned())
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::path::PathBuf;
@@ -148,6 +107,7 @@ pub(super) mod tests {
     use engine::Interpreter;
 
     use super::*;
+    use crate::dependencies::normal_name;
 
     /// An environment with these packages and no tree.
     pub(in super::super) fn environment(packages: &[(&str, &str)]) -> Environment {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::files::{pyproject, requirements_file, script};
 pub use self::imports::{Origin, Scope};
-pub(crate) use self::requirement::admits;
+pub(crate) use self::requirement::{Lack, admits, is_python, lack};
 pub use self::requirement::{normal_name, satisfied};
 pub(crate) use self::source::of_source;
 

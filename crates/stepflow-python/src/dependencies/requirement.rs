@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use engine::Environment;
-use pep508_rs::pep440_rs::{Operator, Version};
+use pep508_rs::pep440_rs::{Operator, Version, VersionSpecifiers};
 use pep508_rs::{
     MarkerEnvironment, MarkerEnvironmentBuilder, Requirement, VerbatimUrl, VersionOrUrl,
 };
@@ -124,21 +124,62 @@ pub fn normal_name(name: &str) -> String {
 ///
 /// Errors: the requirement cannot be read.
 pub fn satisfied(requirement: &str, environment: &Environment) -> Result<bool, DependencyError> {
+    let lack = lack(
+        requirement,
+        environment.interpreter.version,
+        &environment.packages,
+    );
+    Ok(lack?.is_none())
+}
+
+/// What an environment has not that a requirement asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lack {
+    /// The distribution, by its normalised name.
+    Package(String),
+    /// Its version; this one is there.
+    Version(String),
+}
+
+/// What `packages` (normalised name, version) on a Python lack; `None` if nothing, or if the markers
+/// of the requirement do not concern them.
+///
+/// Errors: the requirement cannot be read.
+pub(crate) fn lack(
+    requirement: &str,
+    python: (u8, u8, u8),
+    packages: &[(String, String)],
+) -> Result<Option<Lack>, DependencyError> {
     let wanted = read(requirement.trim())?;
-    let markers = markers(environment.interpreter.version);
+    let markers = markers(python);
     if markers.is_some_and(|markers| !wanted.evaluate_markers(&markers, &[])) {
-        return Ok(true);
+        return Ok(None);
     }
     let name = wanted.name.to_string();
-    let installed = environment.packages.iter().find(|(have, _)| *have == name);
-    Ok(
-        installed.is_some_and(|(_, version)| match &wanted.version_or_url {
-            Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
-                Version::from_str(version).is_ok_and(|version| specifiers.contains(&version))
-            }
-            Some(VersionOrUrl::Url(_)) | None => true,
-        }),
-    )
+    let Some((_, version)) = packages.iter().find(|(have, _)| *have == name) else {
+        return Ok(Some(Lack::Package(name)));
+    };
+    let fits = match &wanted.version_or_url {
+        Some(VersionOrUrl::VersionSpecifier(specifiers)) => {
+            Version::from_str(version).is_ok_and(|version| specifiers.contains(&version))
+        }
+        Some(VersionOrUrl::Url(_)) | None => true,
+    };
+    Ok((!fits).then(|| Lack::Version(version.clone())))
+}
+
+/// Whether a Python is what `wanted` says: a version or the beginning of one, or specifiers.
+///
+/// Errors: it is neither. Source: PEP 440.
+pub(crate) fn is_python(have: &str, wanted: &str) -> Result<bool, DependencyError> {
+    let wanted = wanted.trim();
+    if wanted.starts_with(|c: char| c.is_ascii_digit()) {
+        let rest = have.strip_prefix(wanted);
+        return Ok(rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')));
+    }
+    let specifiers = VersionSpecifiers::from_str(wanted);
+    let specifiers = specifiers.map_err(|_| refused(wanted, "it is no version of Python"))?;
+    Ok(Version::from_str(have).is_ok_and(|have| specifiers.contains(&have)))
 }
 
 /// Whether a requirement lets `name` have `version`; one of another name does.

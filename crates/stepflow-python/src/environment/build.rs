@@ -59,6 +59,17 @@ pub(super) fn build(
     finish(order.folder, &site, order.python, order.digest, progress)
 }
 
+/// Lays an environment without packages out in `folder`.
+pub(super) fn bare(
+    folder: &Path,
+    python: &Interpreter,
+    digest: &str,
+) -> Result<(), EnvironmentError> {
+    let site = folder.join(format!("lib/{}/site-packages", python.name()));
+    at("make the environment's folders", fs::create_dir_all(&site))?;
+    finish(folder, &site, python, digest, &|_| {})
+}
+
 /// Makes a folder with packages an environment. The manifest is written last.
 pub(super) fn finish(
     folder: &Path,

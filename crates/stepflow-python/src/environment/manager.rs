@@ -36,7 +36,7 @@ const USE_GRAIN_MS: u64 = 60_000;
 
 /// The environments of one folder. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct PythonEnvironmentImpl {
+pub struct ManagedEnvironments {
     inner: Arc<Inner>,
 }
 
@@ -58,7 +58,7 @@ struct Inner {
     queue: tokio::sync::Semaphore,
 }
 
-impl PythonEnvironmentImpl {
+impl ManagedEnvironments {
     /// The environments of an open folder. `config` gives the defaults of what is created.
     ///
     /// Errors: the folder's catalog cannot be read.

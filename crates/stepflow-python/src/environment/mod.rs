@@ -12,6 +12,7 @@ mod interpreter;
 mod manager;
 mod order;
 mod requested;
+mod seed;
 pub mod service;
 mod sources;
 mod uv;
@@ -25,8 +26,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::config::{EnvironmentConfig, EnvironmentId, InstallPolicy, PipConfig};
-pub use self::manager::PythonEnvironmentImpl;
+pub use self::manager::ManagedEnvironments;
 pub use self::requested::Requested;
+pub use self::seed::PythonEnvironmentImpl;
 pub use self::service::{
     EnvironmentDescription, EnvironmentOrder, EnvironmentService, ProgressSink, PythonEnvironment,
 };
@@ -204,6 +206,26 @@ impl Environments {
         })
     }
 
+    /// An environment without packages, made if it is not there. Needs no network and no `uv`.
+    ///
+    /// `python` as in [`ensure_default`](Self::ensure_default).
+    pub fn ensure_bare(&self, python: Option<&Path>) -> Result<Environment, EnvironmentError> {
+        let resolved = interpreter::resolve(python)?;
+        let (digest, python) = (digest_of("", &resolved.identity), &resolved.interpreter);
+        let root = self.folder.join(&digest);
+        if !root.join(MANIFEST).exists() {
+            self.place(&digest, &|_| {}, |folder| {
+                build::bare(folder, python, &digest)
+            })?;
+        }
+        Ok(Environment {
+            digest,
+            root,
+            interpreter: resolved.interpreter,
+            packages: Vec::new(),
+        })
+    }
+
     /// The default environment's folder, if it has been built for this interpreter.
     #[must_use]
     pub fn find_default(&self, python: Option<&Path>) -> Option<PathBuf> {
@@ -246,6 +268,27 @@ impl Environments {
         python: &Interpreter,
         progress: &dyn Fn(Progress),
     ) -> Result<(), EnvironmentError> {
+        self.place(digest, progress, |folder| {
+            let uv = uv::find(&self.tools, &python.executable, progress)?;
+            let order = build::Order {
+                uv: &uv,
+                python,
+                digest,
+                lock: DEFAULT_LOCK,
+                cache: &self.cache,
+                folder,
+            };
+            build::build(&order, progress)
+        })
+    }
+
+    /// Puts what `make` lays out in a folder where its digest says, unless another process has.
+    fn place(
+        &self,
+        digest: &str,
+        progress: &dyn Fn(Progress),
+        make: impl FnOnce(&Path) -> Result<(), EnvironmentError>,
+    ) -> Result<(), EnvironmentError> {
         fs::create_dir_all(&self.folder)
             .map_err(|source| EnvironmentError::host("make the environments folder", source))?;
         let _lock = self.lock(digest, progress)?;
@@ -254,19 +297,10 @@ impl Environments {
             return Ok(());
         }
         self.remove_remains(digest);
-        let uv = uv::find(&self.tools, &python.executable, progress)?;
         let folder = self
             .folder
             .join(format!(".{digest}.{}", std::process::id()));
-        let order = build::Order {
-            uv: &uv,
-            python,
-            digest,
-            lock: DEFAULT_LOCK,
-            cache: &self.cache,
-            folder: &folder,
-        };
-        let moved = build::build(&order, progress).and_then(|()| {
+        let moved = make(&folder).and_then(|()| {
             fs::rename(&folder, &root).map_err(|source| {
                 EnvironmentError::host("put the environment in its place", source)
             })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::config::{EnvironmentConfig, EnvironmentId};
-use super::{EnvironmentError, Progress};
+use super::{EnvironmentError, Progress, PythonEnvironmentImpl};
 use crate::dependencies::Dependency;
 use crate::errors::PythonError;
 
@@ -99,4 +99,9 @@ pub trait PythonEnvironment: Send + Sync {
 
     /// Removes one. Errors: executions use it.
     async fn cleanup_environment(&self, env_id: &EnvironmentId) -> Result<(), PythonError>;
+
+    /// The implementation of this crate, whose engine can run programs in its environments.
+    fn as_native(&self) -> Option<&PythonEnvironmentImpl> {
+        None
+    }
 }

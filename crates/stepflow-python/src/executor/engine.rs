@@ -2,24 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use engine::{
-    Ending, Engine, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError, ExecutionId,
-    ExecutionRequest, PoolStatus,
+    Ending, Engine, Entry, EnvironmentChoice, EnvironmentLease, Event, Execution, ExecutionError,
+    ExecutionId, ExecutionReport, ExecutionRequest, Outcome, PoolStatus,
 };
-use serde_json::{Value, json};
 
+use super::registry::unknown;
 use super::{
-    ArtifactContent, Capabilities, FunctionRequest, Judgement, Package, PythonConfig,
-    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel, ValidationResult,
-    judge, source, validate,
+    ArtifactContent, Capabilities, ExecutorDescription, FunctionRequest, Judgement, NATIVE,
+    ParserDescription, PythonConfig, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
+    SecurityLevel, ValidationResult, entry, judge, of_script, replay, run_to_end, source, validate,
 };
-use crate::environment::{EnvironmentService, PythonEnvironmentImpl};
+use crate::environment::{EnvironmentService, ManagedEnvironments};
 use crate::errors::PythonError;
-use crate::parser;
+use crate::packages;
+use crate::parser::{self, ParserConfig, PythonVersionNumber};
 use crate::records::{DatabaseError, EnvironmentRow, HistoryService, Opening, Recorder, Started};
 use crate::security::Watch;
+use crate::validator::policy::Policy;
 
 /// Runs executions on an engine. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,8 +33,10 @@ pub struct EngineExecutor {
     /// The laxest level that serves.
     floor: SecurityLevel,
     watch: Watch,
-    environments: Option<PythonEnvironmentImpl>,
+    environments: Option<ManagedEnvironments>,
     recorder: Option<Recorder>,
+    /// What may be imported, at every level.
+    imports: Option<Arc<Policy>>,
 }
 
 impl EngineExecutor {
@@ -46,12 +51,13 @@ impl EngineExecutor {
             watch: Watch::default(),
             environments: None,
             recorder: None,
+            imports: None,
         }
     }
 
     /// The same with environments that callers ask for; the engine was started with their folder.
     #[must_use]
-    pub fn with_environments(engine: Engine, environments: PythonEnvironmentImpl) -> Self {
+    pub fn with_environments(engine: Engine, environments: ManagedEnvironments) -> Self {
         environments.attach(engine.clone());
         Self {
             environments: Some(environments),
@@ -92,6 +98,15 @@ impl EngineExecutor {
         Self { floor, ..self }
     }
 
+    /// The same, rejecting what imports what `config` does not let pass.
+    #[must_use]
+    pub fn with_parser(self, config: &ParserConfig) -> Self {
+        Self {
+            imports: judge::import_rules(config),
+            ..self
+        }
+    }
+
     /// The same, recording every execution: nobody is told of an end that is not written.
     #[must_use]
     pub fn with_recorder(self, recorder: Recorder) -> Self {
@@ -123,37 +138,86 @@ impl EngineExecutor {
         self.watch.clone()
     }
 
-    /// Runs `request` if the policy has nothing against `code`, the caller's own part of it.
-    async fn run(
+    /// The execution that the policy ends before it starts; `None` when it may start.
+    ///
+    /// Errors: a request that could not have started either.
+    async fn rejected(
         &self,
-        code: &str,
+        request: &ExecutionRequest,
         level: SecurityLevel,
-        request: ExecutionRequest,
-        call: Option<Call>,
-    ) -> Result<PythonResponse, PythonError> {
-        let execution = self.judge_and_launch(code, level, request, call);
-        Ok(execution.await?.finish().await?.into())
+    ) -> Result<Option<Execution>, ExecutionError> {
+        let mut rules = self.rules(level);
+        if rules.is_open() {
+            return Ok(None);
+        }
+        let began = Instant::now();
+        let limits = self.engine.limit_policy().resolve(&request.limits)?;
+        entry::check_length(request, &limits)?;
+        rules.version = Some(self.version_for(&request.environment).await);
+        let findings = judge::findings(request, &rules).await?;
+        if findings.is_empty() {
+            return Ok(None);
+        }
+        let id = ExecutionId::random();
+        let outcome = Outcome::Rejected(findings);
+        let report = ExecutionReport {
+            tier: self.engine.isolation().tier,
+            ..replay::report(id, outcome, limits, began.elapsed())
+        };
+        Ok(Some(Execution::ended(
+            id,
+            Event::Finished(Box::new(report)),
+        )))
     }
 
-    /// The execution, or the one that the policy ends before it starts.
-    async fn judge_and_launch(
-        &self,
-        code: &str,
-        level: SecurityLevel,
-        mut request: ExecutionRequest,
-        call: Option<Call>,
-    ) -> Result<Execution, ExecutionError> {
-        let level = level.max(self.floor);
-        let opening = self.open_record(&request, level, call).await?;
-        let rejected = judge::rejected(&self.engine, code, level, &request);
-        if let Some(rejected) = rejected.await? {
-            return Ok(self.watched(rejected, opening));
+    /// The version whose syntax counts: that of the environment it names.
+    async fn version_for(&self, choice: &EnvironmentChoice) -> PythonVersionNumber {
+        let (major, minor, _) = match (choice, &self.environments) {
+            (EnvironmentChoice::Built(environment), _) => environment.interpreter.version,
+            (
+                EnvironmentChoice::Asked {
+                    name: Some(name), ..
+                },
+                Some(environments),
+            ) => {
+                // One that is not there is refused when it is to be used.
+                let found = environments.find(Some(name), &[]).await;
+                found.map_or_else(|_| self.version(), |(found, _)| found.interpreter.version)
+            }
+            (EnvironmentChoice::Asked { .. } | EnvironmentChoice::Default, _) => self.version(),
+        };
+        (major, minor)
+    }
+
+    fn rules(&self, level: SecurityLevel) -> judge::Rules {
+        let (major, minor, _) = self.version();
+        judge::Rules {
+            level,
+            imports: self.imports.clone(),
+            version: Some((major, minor)),
         }
-        let hints = parser::hints_of(&request.source).await;
+    }
+
+    fn version(&self) -> (u8, u8, u8) {
+        self.engine.environment().interpreter.version
+    }
+
+    async fn launch(
+        &self,
+        mut request: ExecutionRequest,
+        opening: Option<Opening>,
+    ) -> Result<Execution, ExecutionError> {
+        let hints = match &request.entry {
+            Entry::Module(name) => parser::hints_of(&module_source(name, &request)).await,
+            Entry::Source | Entry::Globals(_) | Entry::Function(_) | Entry::Script(_) => {
+                parser::hints_of(&request.source).await
+            }
+        };
         if request.imports.is_empty() {
             request.imports = hints.imports;
         }
-        request.last_expression = hints.last_expression;
+        // The source of a module is not the request's own, and not where it says.
+        request.last_expression = hints.last_expression.filter(|_| has_source(&request.entry));
         let _held = self.settle(&mut request).await?;
         if request.environment == EnvironmentChoice::Default {
             request.imports.retain(|name| self.modules.contains(name));
@@ -172,20 +236,11 @@ impl EngineExecutor {
         &self,
         request: &ExecutionRequest,
         level: SecurityLevel,
-        call: Option<Call>,
     ) -> Result<Option<Opening>, ExecutionError> {
         let Some(recorder) = &self.recorder else {
             return Ok(None);
         };
-        let mut started = Started::new(request, level);
-        if let Some(Call {
-            function,
-            parameters,
-        }) = &call
-        {
-            started = started.with_call(function.as_deref(), parameters);
-        }
-        recorder.admit(started).await.map(Some)
+        recorder.admit(Started::new(request, level)).await.map(Some)
     }
 
     fn watched(&self, execution: Execution, opening: Option<Opening>) -> Execution {
@@ -200,53 +255,41 @@ impl EngineExecutor {
     }
 }
 
-/// What a caller of the seed's methods gives beside the code, for its record.
-struct Call {
-    function: Option<String>,
-    parameters: Value,
-}
-
 #[async_trait]
 impl PythonExecutor for EngineExecutor {
     async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        let (code, level) = (request.code.clone(), request.security_level);
-        let call = Call {
-            function: request.function_name.clone(),
-            parameters: request.parameters.clone().into_iter().collect(),
-        };
-        let request = source::of_code(request).await;
-        self.run(&code, level, request, Some(call)).await
+        run_to_end(self, source::of_code(request)).await
     }
 
     async fn execute_function(
         &self,
         request: FunctionRequest,
     ) -> Result<PythonResponse, PythonError> {
-        let code = request.code.clone();
-        let call = Call {
-            function: Some(request.function_name.clone()),
-            parameters: json!({"args": request.args, "kwargs": request.kwargs}),
-        };
-        let request = source::of_function(request);
-        self.run(&code, self.floor, request, Some(call)).await
+        run_to_end(self, source::of_function(request)).await
     }
 
     async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        let request = source::of_script(request).await?;
-        let code = request.source.clone();
-        self.run(&code, self.floor, request, None).await
+        run_to_end(self, of_script(request).await?).await
     }
 
     async fn validate_environment(
         &self,
         config: &PythonConfig,
     ) -> Result<ValidationResult, PythonError> {
-        Ok(validate::environment(&self.capabilities(), config))
+        validate::environment(self, config).await
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        let (code, level) = (request.source.clone(), request.policy);
-        self.judge_and_launch(&code, level, request, None).await
+        if let Some(name) = request.executor.as_deref().filter(|name| *name != NATIVE) {
+            return Err(unknown(name, &[NATIVE]));
+        }
+        entry::check(&request)?;
+        let level = request.policy.max(self.floor);
+        let opening = self.open_record(&request, level).await?;
+        match self.rejected(&request, level).await? {
+            Some(rejected) => Ok(self.watched(rejected, opening)),
+            None => self.launch(request, opening).await,
+        }
     }
 
     async fn validate(
@@ -255,7 +298,7 @@ impl PythonExecutor for EngineExecutor {
         level: SecurityLevel,
     ) -> Result<Judgement, ExecutionError> {
         let level = level.max(self.floor);
-        judge::judgement(source, level, Some(judge::version(&self.engine))).await
+        judge::judgement(source, &self.rules(level)).await
     }
 
     async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {
@@ -265,15 +308,18 @@ impl PythonExecutor for EngineExecutor {
 
     fn capabilities(&self) -> Capabilities {
         let environment = self.engine.environment();
-        let package = |(name, version): &(String, String)| Package {
-            name: name.clone(),
-            version: version.clone(),
-        };
-        let mut packages: Vec<Package> = environment.packages.iter().map(package).collect();
-        packages.sort_by_key(|package| package.name.to_lowercase());
+        let python_version = environment.interpreter.version_text();
         Capabilities {
-            python_version: environment.interpreter.version_text(),
-            packages,
+            executors: vec![ExecutorDescription {
+                name: NATIVE.to_owned(),
+                versions: vec![python_version.clone()],
+            }],
+            parsers: vec![ParserDescription {
+                name: NATIVE.to_owned(),
+                features: parser::FEATURES.map(str::to_owned).to_vec(),
+            }],
+            python_version,
+            packages: packages::installed(environment),
             max_concurrency: self.engine.slots(),
             limits: self.engine.limit_policy(),
             isolation: self.engine.isolation(),
@@ -297,6 +343,25 @@ impl PythonExecutor for EngineExecutor {
     async fn health(&self) -> Result<(), String> {
         self.engine.health().await
     }
+}
+
+fn has_source(entry: &Entry) -> bool {
+    match entry {
+        Entry::Source | Entry::Globals(_) | Entry::Function(_) | Entry::Script(_) => true,
+        Entry::Module(_) => false,
+    }
+}
+
+/// The text of a module among the files; empty when it is not there, or nobody can read it.
+fn module_source(name: &str, request: &ExecutionRequest) -> String {
+    let path = name.replace('.', "/");
+    let places = [format!("{path}/__main__.py"), format!("{path}.py")];
+    let found = request
+        .files
+        .iter()
+        .find(|file| places.contains(&file.name));
+    let text = found.and_then(|file| parser::decode(&file.content).ok());
+    text.unwrap_or_default()
 }
 
 impl From<ExecutionError> for PythonError {

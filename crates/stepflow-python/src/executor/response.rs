@@ -1,24 +1,83 @@
 //! How a guest ended, in the seed's words.
 
-use engine::{Exception, ExecutionReport, Finding, Limit, Outcome};
+use std::time::Duration;
+
+use engine::{Exception, ExecutionReport, ExitStatus, Finding, Limit, Outcome, Value as LastValue};
 use serde_json::Value;
 
-use super::{PythonException, PythonResponse};
 use crate::errors::PythonError;
 
+/// How a guest ended. Source: seed 003, "PythonResponse"; the last two fields are ours.
+#[derive(Debug, Clone)]
+pub struct PythonResponse {
+    /// What the function returned, or the last expression was, as JSON. `None` when it was `None`, when
+    /// there was none, and when it is no JSON: then `not_serialisable` has it.
+    pub result: Option<Value>,
+    /// Standard output; bytes that are not UTF-8 are replaced.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Wall-clock time of the program.
+    pub execution_time: Duration,
+    /// The most memory that it had. Units: bytes.
+    pub memory_usage: usize,
+    /// See [`Outcome::return_code`].
+    pub return_code: i32,
+    /// The exception that ended it, then its causes.
+    pub exceptions: Vec<PythonException>,
+    /// A result that is no JSON.
+    pub not_serialisable: Option<NotSerialisable>,
+    /// How it ended, decided by the host.
+    pub outcome: Outcome,
+}
+
+/// A result that is no JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NotSerialisable {
+    /// `repr()` of it, cut to 64 KiB; `None` when that failed, too.
+    pub repr: Option<String>,
+    /// Why it is none, such as ``it has a value of the type `set` ``.
+    pub reason: String,
+}
+
+/// One exception of a guest. Defined nowhere in the seed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PythonException {
+    /// `ValueError`, or `json.decoder.JSONDecodeError`.
+    pub exception_type: String,
+    /// `str()` of it.
+    pub message: String,
+    /// As CPython prints it; empty for a cause.
+    pub traceback: String,
+}
+
+impl Default for PythonResponse {
+    /// A program that ran to its end and had nothing to tell.
+    fn default() -> Self {
+        Self {
+            result: None,
+            stdout: String::new(),
+            stderr: String::new(),
+            execution_time: Duration::ZERO,
+            memory_usage: 0,
+            return_code: 0,
+            exceptions: Vec::new(),
+            not_serialisable: None,
+            outcome: Outcome::Completed(LastValue::default()),
+        }
+    }
+}
+
 impl From<ExecutionReport> for PythonResponse {
-    /// `result` is the value as JSON, or its `repr` where it has no JSON.
     fn from(report: ExecutionReport) -> Self {
-        let result = match &report.outcome {
-            Outcome::Completed(value) => value
-                .json
-                .clone()
-                .or_else(|| value.repr.clone().map(Value::String)),
+        let value = match &report.outcome {
+            Outcome::Completed(value) => Some(value),
             _ => None,
         };
         let exceptions = exceptions_of(&report.outcome).collect();
         Self {
-            result,
+            result: value.and_then(|value| value.json.clone()),
+            not_serialisable: value.and_then(not_serialisable),
             stdout: report.stdout.text().0,
             stderr: report.stderr.text().0,
             execution_time: report.usage.wall,
@@ -30,7 +89,50 @@ impl From<ExecutionReport> for PythonResponse {
     }
 }
 
+/// The value if it is there and no JSON, whatever the guest said of it.
+fn not_serialisable(value: &LastValue) -> Option<NotSerialisable> {
+    let is_there = value.repr.is_some() || value.error.is_some();
+    let why = value.error.as_ref().or(value.not_json.as_ref());
+    (is_there && value.json.is_none()).then(|| NotSerialisable {
+        repr: value.repr.clone(),
+        reason: why.cloned().unwrap_or_else(|| "it is no JSON".to_owned()),
+    })
+}
+
 impl PythonResponse {
+    /// The outcome, read from the seed's fields where an executor has filled only those.
+    #[must_use]
+    pub fn told_outcome(&self) -> Outcome {
+        if self.outcome != Outcome::Completed(LastValue::default()) {
+            return self.outcome.clone();
+        }
+        if let Some((first, causes)) = self.exceptions.split_first() {
+            return Outcome::Raised(Exception {
+                causes: causes.iter().map(told_exception).collect(),
+                exit_status: (self.return_code > 1).then_some(self.return_code),
+                ..told_exception(first)
+            });
+        }
+        match self.return_code {
+            0 => Outcome::Completed(self.told_value()),
+            124 => Outcome::LimitExceeded(Limit::Wall),
+            137 => Outcome::LimitExceeded(Limit::Memory),
+            signal @ ..0 => Outcome::Crashed(ExitStatus::Signaled(signal.saturating_neg())),
+            status => Outcome::Crashed(ExitStatus::Exited(status)),
+        }
+    }
+
+    fn told_value(&self) -> LastValue {
+        let told = self.not_serialisable.as_ref();
+        let shown = self.result.as_ref().map(Value::to_string);
+        LastValue {
+            repr: told.and_then(|told| told.repr.clone()).or(shown),
+            json: self.result.clone(),
+            not_json: told.map(|told| told.reason.clone()),
+            error: None,
+        }
+    }
+
     /// Itself if the program ran to its end.
     ///
     /// Errors: the seed's error for every other end; a cancelled one is an `ExecutionError`.
@@ -62,6 +164,15 @@ pub(crate) fn exceptions_of(outcome: &Outcome) -> impl Iterator<Item = PythonExc
     };
     let causes = raised.into_iter().flat_map(|raised| &raised.causes);
     raised.into_iter().chain(causes).map(exception)
+}
+
+fn told_exception(told: &PythonException) -> Exception {
+    Exception {
+        kind: told.exception_type.clone(),
+        message: told.message.clone(),
+        traceback: told.traceback.clone(),
+        ..Default::default()
+    }
 }
 
 fn exception(raised: &Exception) -> PythonException {
@@ -107,26 +218,60 @@ fn rejected_error(findings: &[Finding]) -> PythonError {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use engine::{ExitStatus, Span};
 
     use super::*;
 
     fn text(outcome: Outcome) -> String {
         let response = PythonResponse {
-            result: None,
-            stdout: String::new(),
-            stderr: String::new(),
-            execution_time: Duration::ZERO,
-            memory_usage: 0,
             return_code: outcome.return_code(),
-            exceptions: Vec::new(),
             outcome,
+            ..Default::default()
         };
         response
             .into_result()
             .map_or_else(|error| error.to_string(), |_| "ok".into())
+    }
+
+    #[test]
+    fn the_seeds_fields_alone_tell_an_outcome() {
+        let exception = |kind: &str| PythonException {
+            exception_type: kind.into(),
+            ..Default::default()
+        };
+        let of_code = |return_code| PythonResponse {
+            return_code,
+            ..Default::default()
+        };
+        for code in [124, 137, -9, 3, 123] {
+            assert_eq!(of_code(code).told_outcome().return_code(), code);
+        }
+        let completed = PythonResponse {
+            result: Some(Value::from(7)),
+            ..Default::default()
+        };
+        let expected = LastValue {
+            repr: Some("7".into()),
+            json: Some(Value::from(7)),
+            ..Default::default()
+        };
+        assert_eq!(completed.told_outcome(), Outcome::Completed(expected));
+        for code in [0, 1, 5] {
+            let raised = PythonResponse {
+                exceptions: vec![exception("A"), exception("B")],
+                ..of_code(code)
+            };
+            let Outcome::Raised(told) = raised.told_outcome() else {
+                panic!("it raised")
+            };
+            assert_eq!((told.kind.as_str(), told.causes.len()), ("A", 1));
+            assert_eq!(told.exit_status, (code > 1).then_some(code));
+        }
+        let own = PythonResponse {
+            outcome: Outcome::Cancelled,
+            ..of_code(1)
+        };
+        assert_eq!(own.told_outcome(), Outcome::Cancelled);
     }
 
     fn raised(kind: &str, message: &str, exit_status: Option<i32>) -> Outcome {

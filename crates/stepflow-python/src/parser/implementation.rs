@@ -1,6 +1,7 @@
 //! The seed's parser traits, and the parser of this process behind them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use ruff_python_ast::PythonVersion;
@@ -13,6 +14,7 @@ use super::{Parse, Unread, caps, examine, imports, newest, script_metadata, synt
 use crate::dependencies::{self, Dependency};
 use crate::errors::PythonError;
 use crate::executor::ValidationResult;
+use crate::records::Database;
 use crate::validator::modules::ModuleRules;
 
 /// Major and minor version, such as `(3, 11)`.
@@ -89,9 +91,16 @@ pub struct PythonParserImpl {
 }
 
 impl PythonParserImpl {
+    /// As the seed writes it. A parser records nothing, so it has no use for the database: modules are
+    /// kept as tools.
+    #[must_use]
+    pub fn new(_db: Arc<Database>, config: ParserConfig) -> Self {
+        Self::with_config(config)
+    }
+
     /// A parser that follows `config`.
     #[must_use]
-    pub fn new(config: ParserConfig) -> Self {
+    pub fn with_config(config: ParserConfig) -> Self {
         Self { config }
     }
 
@@ -188,7 +197,10 @@ impl PythonParser for PythonParserImpl {
             enable_dependency_analysis: true,
             ..self.config.clone()
         };
-        Ok(Self::new(config).parse("main", code).await?.dependencies)
+        Ok(Self::with_config(config)
+            .parse("main", code)
+            .await?
+            .dependencies)
     }
 }
 

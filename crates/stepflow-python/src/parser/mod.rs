@@ -5,8 +5,8 @@
 //! and dropped on the large stacks of [`pool`]. What leaves them is flat data. The kernel is the
 //! boundary: nothing here guards anything but this process.
 //!
-//! Two kinds of callers: [`hints_of`] and `with_prelude` give hints, and a source without an
-//! answer runs all the same; [`PythonParserImpl`] and the validator say why there is no answer.
+//! Two kinds of callers: [`hints_of`] gives hints, and a source without an answer runs all the same;
+//! [`PythonParserImpl`] and the validator say why there is no answer.
 
 mod caps;
 mod facts;
@@ -17,7 +17,6 @@ mod lines;
 mod metadata;
 mod module;
 mod pool;
-mod prelude;
 mod semantics;
 pub(crate) mod syntax;
 #[cfg(test)]
@@ -42,31 +41,24 @@ pub use self::metadata::{MetadataError, ScriptMetadata, script_metadata};
 pub use self::module::{
     Constant, Field, Import, Parameter, ParameterKind, PythonClass, PythonFunction, PythonModule,
 };
+pub(crate) use self::text::ENCODING;
 pub use self::text::decode;
 pub use self::tree::{AST, Node};
 
+/// What the parser of this process can do, in the words of `get_supported_features`.
+pub const FEATURES: [&str; 8] = [
+    "functions",
+    "classes",
+    "imports",
+    "constants",
+    "entry-point",
+    "script-metadata",
+    "syntax-findings",
+    "ast",
+];
+
 /// Longest wait for an answer; scanning 1 MiB takes a fraction of it.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// `source` with the expression `prelude` evaluated before anything that can use what it sets.
-///
-/// No line of the source gets another number: the prelude shares a line with what is there, or
-/// takes an empty one. Source text without a valid tree stays as it is, for it does not run.
-/// `None` when the source is over our caps: then a line of its own is all that is left.
-pub(crate) async fn with_prelude(source: &str, prelude: &'static str) -> Option<String> {
-    if source.len() > caps::SOURCE_BYTES {
-        return None;
-    }
-    let source = source.to_owned();
-    answer(move || {
-        let tree = parse(&source, newest()).ok()?;
-        if tree.has_invalid_syntax() {
-            return Some(source);
-        }
-        Some(prelude::insert(&source, &tree.syntax().body, prelude))
-    })
-    .await
-}
 
 /// Why nothing was found out about a source.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,9 +1,13 @@
 //! What is written of one execution, cut to what a record may take; pure.
 
+use std::collections::BTreeMap;
+
 use engine::{
-    Artifact, CapturedOutput, Ending, EnvironmentChoice, ExecutionError, ExecutionId,
+    Artifact, CapturedOutput, Ending, Entry, EnvironmentChoice, ExecutionError, ExecutionId,
     ExecutionReport, ExecutionRequest, ExitStatus, Limits, Outcome, SecurityLevel, Usage,
 };
+use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -53,19 +57,12 @@ impl Started {
             environment: None,
             environment_id,
             policy: policy.name(),
-            function_name: None,
-            parameters: None,
+            function_name: match &request.entry {
+                Entry::Function(call) => Some(cut(&call.function, 200)),
+                Entry::Source | Entry::Globals(_) | Entry::Script(_) | Entry::Module(_) => None,
+            },
+            parameters: parameters(&request.entry).filter(|text| text.len() <= MOST_TEXT),
             started_ms: 0,
-        }
-    }
-
-    /// The same for a call. Parameters that are too long are not kept.
-    pub(crate) fn with_call(self, function: Option<&str>, parameters: &Value) -> Self {
-        let parameters = Some(parameters.to_string()).filter(|text| text.len() <= MOST_TEXT);
-        Self {
-            function_name: function.map(|name| cut(name, 200)),
-            parameters,
-            ..self
         }
     }
 
@@ -78,6 +75,27 @@ impl Started {
             ..self
         }
     }
+}
+
+/// What a call or a program is given, as JSON: an object of keywords, with `args` beside them where
+/// some come by position. What is too long is not kept.
+fn parameters(entry: &Entry) -> Option<String> {
+    let json = match entry {
+        Entry::Source | Entry::Script(_) | Entry::Module(_) => return None,
+        Entry::Globals(globals) => serde_json::to_string(globals),
+        Entry::Function(call) if call.args.is_empty() => serde_json::to_string(&call.kwargs),
+        Entry::Function(call) => serde_json::to_string(&Arguments {
+            args: &call.args,
+            kwargs: &call.kwargs,
+        }),
+    };
+    json.ok()
+}
+
+#[derive(Serialize)]
+struct Arguments<'a> {
+    args: &'a [Box<RawValue>],
+    kwargs: &'a BTreeMap<String, Box<RawValue>>,
 }
 
 /// What is known when it has ended.

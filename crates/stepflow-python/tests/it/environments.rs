@@ -7,8 +7,8 @@ use std::sync::Arc;
 use engine::{Engine, EngineConfig, EnvironmentChoice, ExecutionRequest, LimitPolicy, Tier};
 use stepflow_python::{
     Dependency, EngineExecutor, EnvironmentConfig, EnvironmentDescription, EnvironmentError,
-    EnvironmentOrder, EnvironmentService, InstallPolicy, PipConfig, ProgressSink,
-    PythonEnvironment, PythonEnvironmentImpl, PythonExecutor, Requested,
+    EnvironmentOrder, EnvironmentService, InstallPolicy, ManagedEnvironments, PipConfig,
+    ProgressSink, PythonEnvironment, PythonExecutor, Requested,
 };
 use tempfile::TempDir;
 
@@ -16,7 +16,7 @@ use crate::support::bare_environment;
 
 pub(crate) struct Bench {
     executor: EngineExecutor,
-    pub(crate) environments: PythonEnvironmentImpl,
+    pub(crate) environments: ManagedEnvironments,
     engine: Engine,
     pub(crate) state: TempDir,
 }
@@ -78,7 +78,7 @@ pub(crate) async fn bench_on(
         min_tier: Tier::Rootless,
     });
     let engine = engine.await.unwrap();
-    let environments = PythonEnvironmentImpl::new(requested, config, policy).unwrap();
+    let environments = ManagedEnvironments::new(requested, config, policy).unwrap();
     Bench {
         executor: EngineExecutor::with_environments(engine.clone(), environments.clone()),
         environments,

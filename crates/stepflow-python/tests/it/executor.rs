@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 use stepflow_python::{
-    EnvironmentId, ExecutionRequest, FunctionRequest, Outcome, PythonConfig, PythonExecutor,
-    PythonRequest, ScriptRequest,
+    EnvironmentId, ExecutionRequest, FunctionRequest, NotSerialisable, Outcome, PythonConfig,
+    PythonExecutor, PythonRequest,
 };
 
 use crate::support::{bench, bench_with};
@@ -31,7 +31,7 @@ async fn parameters_are_globals_or_the_functions_keywords() {
         ("class A:\n  z = x\n[A.z, y]", None),
         ("def f(y, x): return [x, y]", Some("f")),
         (
-            "open = globals\ndef f(**all): return [all['x'], all['y']]",
+            "open = json = globals\ndef f(**all): return [all['x'], all['y']]",
             Some("f"),
         ),
     ] {
@@ -88,7 +88,8 @@ async fn user_lines_keep_their_numbers() {
 async fn a_function_gets_arguments_and_keywords() {
     let bench = bench().await;
     let request = |name: &str| FunctionRequest {
-        code: "def f(a, b, *, c): return a + b * c".into(),
+        code: "def f(a, b, *, c): return a + b * c\nasync def later(a, b, c): return [a, b, c]"
+            .into(),
         function_name: name.into(),
         args: vec![json!(1), json!(2)],
         kwargs: [("c".to_owned(), json!(3))].into(),
@@ -96,9 +97,66 @@ async fn a_function_gets_arguments_and_keywords() {
     };
     let response = bench.executor.execute_function(request("f")).await.unwrap();
     assert_eq!(response.result, Some(json!(7)));
-    let response = bench.executor.execute_function(request("g")).await.unwrap();
-    let error = response.into_result().unwrap_err().to_string();
-    assert_eq!(error, "Execution error: KeyError: 'g'");
+    let response = bench
+        .executor
+        .execute_function(request("later"))
+        .await
+        .unwrap();
+    assert_eq!(response.result, Some(json!([1, 2, 3])));
+    let missing = bench.executor.execute_function(request("g")).await.unwrap();
+    let error = missing.clone().into_result().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "Execution error: NameError: the program has no function `g`; it has `f`, `later`"
+    );
+    let told = &missing.exceptions[0].traceback;
+    assert!(!told.contains("File"), "no line of ours is shown: {told}");
+    for code in ["f(", "f()", "__import__", "f.__globals__", "class"] {
+        let refused = bench.executor.execute_function(request(code)).await;
+        let told = refused.unwrap_err().to_string();
+        assert!(told.contains("names no function"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_function_of_code_is_awaited() {
+    let bench = bench().await;
+    let source = "import asyncio\nasync def f(x):\n  await asyncio.sleep(0.01)\n  return {'x': x}";
+    let request = code(source, Some("f"), json!({"x": [1]}));
+    let response = bench.executor.execute_code(request).await.unwrap();
+    assert_eq!(response.result, Some(json!({"x": [1]})), "{response:?}");
+}
+
+#[tokio::test]
+async fn a_result_is_json_or_says_why_it_is_not() {
+    let bench = bench().await;
+    let call = async |body: &str| {
+        let request = FunctionRequest {
+            code: format!("def f(): return {body}"),
+            function_name: "f".into(),
+            ..Default::default()
+        };
+        bench.executor.execute_function(request).await.unwrap()
+    };
+    let response = call("'{1, 2}'").await;
+    assert_eq!(response.result, Some(json!("{1, 2}")));
+    assert_eq!(response.not_serialisable, None);
+    let response = call("{1, 2}").await;
+    assert_eq!(response.result, None);
+    assert_eq!(
+        response.not_serialisable,
+        Some(NotSerialisable {
+            repr: Some("{1, 2}".into()),
+            reason: "it has a value of the type `set`".into()
+        })
+    );
+    assert!(response.into_result().is_ok(), "the program completed");
+    let response = call("None").await;
+    assert_eq!((response.result, response.not_serialisable), (None, None));
+    let response = call("type('R', (), {'__repr__': lambda self: 1 / 0})()").await;
+    let told = response.not_serialisable.unwrap();
+    assert_eq!(told.repr, None);
+    assert!(told.reason.contains("ZeroDivisionError"), "{told:?}");
 }
 
 #[tokio::test]
@@ -150,23 +208,6 @@ async fn every_end_of_a_program_has_its_error() {
     assert!(
         error.starts_with("Syntax error: SyntaxError: '(' was never closed"),
         "{error}"
-    );
-}
-
-#[tokio::test]
-async fn a_script_is_read_here_and_runs_there() {
-    let bench = bench().await;
-    let script = bench.state.path().join("script.py");
-    std::fs::write(&script, "import sys\nprint(sys.argv[1:])").unwrap();
-    let request = ScriptRequest {
-        script_path: script.to_str().unwrap().into(),
-        args: vec!["a b".into()],
-        ..Default::default()
-    };
-    let response = bench.executor.execute_script(request).await.unwrap();
-    assert_eq!(
-        (response.stdout.as_str(), response.stderr.as_str()),
-        ("['a b']\n", "")
     );
 }
 

@@ -6,12 +6,15 @@
     reason = "test helpers outside #[test] functions"
 )]
 
+mod custom;
 mod environments;
 mod executor;
 mod fuzz;
 mod pip;
 mod policy;
 mod records;
+mod scripts;
 mod sources;
 mod stdlib;
 mod support;
+mod workflow;

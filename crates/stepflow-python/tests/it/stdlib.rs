@@ -37,7 +37,7 @@ async fn compare(python: &str) {
         python_version: Some(version),
         ..Default::default()
     };
-    let parser = PythonParserImpl::new(config);
+    let parser = PythonParserImpl::with_config(config);
     let mut oracle = Command::new(python)
         .args(["-I", "-X", "utf8", ORACLE, words[2]])
         .stdout(Stdio::piped())

@@ -1,7 +1,9 @@
 //! `GET /capabilities`: the gateway contract's keys first and in its order, then ours.
 
 use serde::{Deserialize, Serialize};
-use stepflow_python::{Capabilities, Isolation, LayerState, Limits};
+use stepflow_python::{
+    Capabilities, ExecutorDescription, Isolation, LayerState, Limits, ParserDescription,
+};
 
 use super::convert::MOST_FILES;
 use super::report::limits;
@@ -17,6 +19,24 @@ pub(crate) struct CapabilitiesBody {
     pub(crate) network_policy: NetworkPolicyBody,
     pub(crate) isolation: IsolationBody,
     pub(crate) execution_limits: LimitPolicyBody,
+    #[serde(default)]
+    pub(crate) executors: Vec<ExecutorBody>,
+    #[serde(default)]
+    pub(crate) parsers: Vec<ParserBody>,
+}
+
+/// Who can be named to run a request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ExecutorBody {
+    pub(crate) name: String,
+    pub(crate) versions: Vec<String>,
+}
+
+/// Who can be chosen to read sources.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ParserBody {
+    pub(crate) name: String,
+    pub(crate) features: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -131,6 +151,22 @@ pub(crate) fn document(capabilities: Capabilities, body_bytes: usize) -> Capabil
             defaults: limits(&policy.defaults),
             maxima: limits(&policy.maxima),
         },
+        executors: capabilities.executors.into_iter().map(executor).collect(),
+        parsers: capabilities.parsers.into_iter().map(parser).collect(),
+    }
+}
+
+fn executor(one: ExecutorDescription) -> ExecutorBody {
+    ExecutorBody {
+        name: one.name,
+        versions: one.versions,
+    }
+}
+
+fn parser(one: ParserDescription) -> ParserBody {
+    ParserBody {
+        name: one.name,
+        features: one.features,
     }
 }
 

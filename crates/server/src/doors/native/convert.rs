@@ -1,17 +1,18 @@
 //! From the body of a request to the domain; pure. The first thing wrong is named by its path.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use stepflow_python::{
-    EnvironmentChoice, ExecutionRequest, InputFile, LimitOverrides, SecurityLevel,
+    Call, Entry, EnvironmentChoice, ExecutionRequest, InputFile, LimitOverrides, SecurityLevel,
 };
 
-use super::wire::{Object, RequestBody, ValidateBody, Whole, WishBody};
+use super::wire::{CallBody, Object, RequestBody, ValidateBody, Whole, WishBody};
 
 /// Most input files of one request.
 pub(crate) const MOST_FILES: usize = 256;
@@ -103,7 +104,7 @@ fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
         if !InputFile::is_valid_name(&file.name) {
             return Err(bad(
                 path,
-                "must be one plain name without `/`, control characters, `.` or `..`, of at most 255 bytes",
+                "must be plain names of at most 255 bytes with `/` between them, without control characters, `.` or `..`",
             ));
         }
         if !seen.insert(file.name.clone()) {
@@ -118,8 +119,13 @@ fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
             content,
         });
     }
+    let one_of = (body.globals, body.function, body.script, body.module);
+    let entry = entry(one_of, body.source.is_some())?;
     Ok(ExecutionRequest {
-        source: body.source,
+        source: body.source.unwrap_or_default(),
+        entry,
+        directory: body.directory,
+        executor: body.executor,
         stdin,
         args: body.args,
         files,
@@ -128,6 +134,36 @@ fn from_wire(body: RequestBody) -> Result<ExecutionRequest, BadField> {
         environment: choice(body.environment, body.packages)?,
         ..Default::default()
     })
+}
+
+type OneOf = (
+    Option<BTreeMap<String, Box<RawValue>>>,
+    Option<Object<CallBody>>,
+    Option<String>,
+    Option<String>,
+);
+
+/// What is run; the executor says whether its names are any.
+fn entry(one_of: OneOf, has_source: bool) -> Result<Entry, BadField> {
+    let entry = match one_of {
+        (None, None, None, None) => Entry::Source,
+        (Some(globals), None, None, None) => Entry::Globals(globals),
+        (None, Some(Object(call)), None, None) => Entry::Function(Call {
+            function: call.name,
+            args: call.args,
+            kwargs: call.kwargs,
+        }),
+        (None, None, Some(path), None) => Entry::Script(path),
+        (None, None, None, Some(name)) => Entry::Module(name),
+        _ => {
+            let problem = "give one of `globals`, `function`, `script` and `module`";
+            return Err(bad("body", problem));
+        }
+    };
+    if !has_source && !matches!(entry, Entry::Module(_)) {
+        return Err(bad("source", "missing field `source`"));
+    }
+    Ok(entry)
 }
 
 fn choice(name: Option<String>, packages: Vec<String>) -> Result<EnvironmentChoice, BadField> {
@@ -222,6 +258,53 @@ mod tests {
     }
 
     #[test]
+    fn values_keep_every_digit_and_one_entry_is_taken() {
+        let entry = |body: &str| request(body.as_bytes()).map(|request| request.entry);
+        let function = r#"{"source":"","function":{"name":"f","args":[1.10, 123456789012345678901234567890],"kwargs":{"a":{"b":[ ]}}}}"#;
+        let Ok(Entry::Function(call)) = entry(function) else {
+            panic!("it is a call")
+        };
+        assert_eq!(call.function, "f");
+        assert_eq!(call.args[0].get(), "1.10");
+        assert_eq!(call.args[1].get(), "123456789012345678901234567890");
+        assert_eq!(call.kwargs["a"].get(), r#"{"b":[ ]}"#);
+        let module = entry(r#"{"module":"pkg"}"#).unwrap();
+        assert!(matches!(module, Entry::Module(name) if name == "pkg"));
+        let deep = "[".repeat(100_000);
+        for (body, needle) in [
+            (r#"{"source":"","module":"a","script":"b"}"#, "give one of"),
+            (r#"{"script":"b.py"}"#, "missing field `source`"),
+            (
+                r#"{"source":"","function":{"args":[]}}"#,
+                "missing field `name`",
+            ),
+            (r#"{"source":"","function":["f"]}"#, "`function`: "),
+            (
+                r#"{"source":"","function":{"name":"f","args":{}}}"#,
+                "`function.args`: ",
+            ),
+            (
+                r#"{"source":"","function":{"name":"f","args":[NaN]}}"#,
+                "`function.args[0]`: ",
+            ),
+            (
+                r#"{"source":"","function":{"name":"f","kwargs":[]}}"#,
+                "`function.kwargs`: ",
+            ),
+            (
+                r#"{"source":"","function":{"name":"f","x":1}}"#,
+                "unknown field `x`",
+            ),
+            (
+                &format!(r#"{{"source":"","globals":{{"x":{deep}"#),
+                "`globals.x`: ",
+            ),
+        ] {
+            refused(body, needle);
+        }
+    }
+
+    #[test]
     fn a_bad_field_is_named() {
         for number in [
             "-1",
@@ -276,7 +359,7 @@ mod tests {
         refused(r#"{"source":"","limits":[5]}"#, "`limits`: ");
         refused(r#"{"source":"","files":[["a",""]]}"#, "`files[0]`: ");
         refused("", "`body`: ");
-        for name in ["../x", "/x", "a/b", "", ".", "..", r"a\u0000b"] {
+        for name in ["../x", "/x", "a//b", "", ".", "..", r"a\u0000b"] {
             refused(
                 &format!(r#"{{"source":"","files":[{{"name":"{name}","content_base64":""}}]}}"#),
                 "`files[0].name`: ",

@@ -105,6 +105,7 @@ fn value_body(value: Value) -> Option<ValueBody> {
         repr: value.repr,
         json: value.json,
         error: value.error,
+        not_json: value.not_json,
     })
 }
 

@@ -1,11 +1,13 @@
 //! The native dialect as it travels. Requests refuse what they do not know.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 /// Whole numbers above this are not exact in every JSON reader. Source: RFC 8259, section 6.
 const MOST_EXACT: u64 = (1 << 53) - 1;
@@ -14,7 +16,20 @@ const MOST_EXACT: u64 = (1 << 53) - 1;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RequestBody {
-    pub(crate) source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) globals: Option<BTreeMap<String, Box<RawValue>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) function: Option<Object<CallBody>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) script: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) module: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) directory: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) executor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stdin: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,6 +46,17 @@ pub(crate) struct RequestBody {
     pub(crate) environment: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) packages: Vec<String>,
+}
+
+/// A function of the program to call. The values stay the JSON they are.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallBody {
+    pub(crate) name: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) args: Vec<Box<RawValue>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) kwargs: BTreeMap<String, Box<RawValue>>,
 }
 
 /// `POST /v1/validate`.
@@ -183,7 +209,7 @@ pub(crate) enum OutcomeBody {
     Cancelled,
 }
 
-/// What the last expression was; absent when there was none.
+/// What the last expression was, or a function returned; absent when there was none.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ValueBody {
     pub(crate) repr: Option<String>,
@@ -191,6 +217,9 @@ pub(crate) struct ValueBody {
     pub(crate) json: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// Why there is no `json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) not_json: Option<String>,
 }
 
 /// The exception that ended a program.

@@ -2,11 +2,11 @@
 //!
 //! The catalog decides. A row that cannot be written now is written at the next start.
 
-use super::PythonEnvironmentImpl;
+use super::ManagedEnvironments;
 use crate::environment::config::EnvironmentId;
 use crate::records::{Database, DatabaseError, EnvironmentRow};
 
-impl PythonEnvironmentImpl {
+impl ManagedEnvironments {
     /// Writes every environment there is into `database`, and every change from now on. The first
     /// database counts.
     pub(crate) async fn mirror_into(&self, database: Database) {

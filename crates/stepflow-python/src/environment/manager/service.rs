@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::PythonEnvironmentImpl;
-use crate::dependencies::{Dependency, satisfied};
+use super::ManagedEnvironments;
+use crate::dependencies::{Dependency, DependencyError, satisfied};
 use crate::environment::EnvironmentError;
 use crate::environment::catalog::{Handle, now_ms};
 use crate::environment::config::{EnvironmentConfig, EnvironmentId, PipConfig};
@@ -17,12 +17,17 @@ use crate::environment::service::{
 use crate::errors::PythonError;
 
 #[async_trait]
-impl EnvironmentService for PythonEnvironmentImpl {
+impl EnvironmentService for ManagedEnvironments {
     async fn create(
         &self,
-        order: EnvironmentOrder,
+        mut order: EnvironmentOrder,
         progress: ProgressSink,
     ) -> Result<EnvironmentDescription, EnvironmentError> {
+        let base = base_packages(&self.inner.config);
+        let base = base.map_err(|error| EnvironmentError::Refused {
+            reason: error.to_string(),
+        })?;
+        order.packages.extend(base);
         self.create_with(order, None, progress).await
     }
 
@@ -146,7 +151,7 @@ impl EnvironmentService for PythonEnvironmentImpl {
     }
 }
 
-impl PythonEnvironmentImpl {
+impl ManagedEnvironments {
     async fn create_with(
         &self,
         order: EnvironmentOrder,
@@ -172,19 +177,15 @@ impl PythonEnvironmentImpl {
 }
 
 #[async_trait]
-impl PythonEnvironment for PythonEnvironmentImpl {
+impl PythonEnvironment for ManagedEnvironments {
     async fn create_environment(
         &self,
         config: &EnvironmentConfig,
     ) -> Result<EnvironmentId, PythonError> {
-        let packages: Result<Vec<_>, _> = config
-            .base_packages
-            .iter()
-            .map(|text| Dependency::parse(text))
-            .collect();
         let order = EnvironmentOrder {
             python: config.python_version.clone(),
-            packages: packages.map_err(|error| PythonError::DependencyError(error.to_string()))?,
+            packages: base_packages(config)
+                .map_err(|error| PythonError::DependencyError(error.to_string()))?,
         };
         let silent: ProgressSink = Arc::new(|_| {});
         let made = self.create_with(order, config.pip_config.clone(), silent);
@@ -208,6 +209,11 @@ impl PythonEnvironment for PythonEnvironmentImpl {
     async fn cleanup_environment(&self, env_id: &EnvironmentId) -> Result<(), PythonError> {
         Ok(self.remove(*env_id).await?)
     }
+}
+
+fn base_packages(config: &EnvironmentConfig) -> Result<Vec<Dependency>, DependencyError> {
+    let all = config.base_packages.iter();
+    all.map(|text| Dependency::parse(text)).collect()
 }
 
 impl From<EnvironmentError> for PythonError {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::config::PipConfig;
 use super::interpreter::Resolved;
-use super::manager::PythonEnvironmentImpl;
+use super::manager::ManagedEnvironments;
 use super::service::ProgressSink;
 use super::{EnvironmentError, Progress};
 use crate::dependencies::{Dependency, DependencySource};
@@ -32,7 +32,7 @@ struct Source {
     subdirectory: String,
 }
 
-impl PythonEnvironmentImpl {
+impl ManagedEnvironments {
     /// The same requirements with wheels of our own for those that name a source.
     pub(super) async fn with_wheels(
         &self,

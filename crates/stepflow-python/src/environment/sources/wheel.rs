@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{Source, WHEELS, tell};
 use crate::dependencies::normal_name;
 use crate::environment::interpreter::Resolved;
-use crate::environment::manager::PythonEnvironmentImpl;
+use crate::environment::manager::ManagedEnvironments;
 use crate::environment::service::ProgressSink;
 use crate::environment::{EnvironmentError, hex};
 
@@ -53,7 +53,7 @@ fn legacy_backend() -> String {
 
 /// The requirement that names the wheel of a source: `./wheels/KEY/FILE`.
 pub(super) async fn build(
-    manager: &PythonEnvironmentImpl,
+    manager: &ManagedEnvironments,
     python: &Resolved,
     source: Source,
     progress: &ProgressSink,
@@ -100,7 +100,7 @@ pub(super) async fn build(
 }
 
 struct Build<'a> {
-    manager: &'a PythonEnvironmentImpl,
+    manager: &'a ManagedEnvironments,
     python: &'a Resolved,
     source: &'a Source,
 }

@@ -54,7 +54,7 @@ fn a_result_is_always_json() {
         let value = GuestValue {
             repr: Some(repr.into()),
             json,
-            error: None,
+            ..Default::default()
         };
         result(&Outcome::Completed(value)).unwrap()
     };
