@@ -183,3 +183,25 @@ fn as_user(user: Option<&str>, path: &Path) -> Command {
     command.args(["--pdeathsig", "INT", "--"]).arg(path);
     command
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn a_server_runs_without_root_and_leaves_nothing() {
+        let Some(server) = Postgres::start().unwrap() else {
+            say("SKIPPED: needs PostgreSQL");
+            return;
+        };
+        let process = PathBuf::from(format!("/proc/{}", server.child.id()));
+        assert_ne!(fs::metadata(&process).unwrap().uid(), 0);
+        let folder = server.folder.clone();
+        assert!(server.url().contains(&folder.display().to_string()));
+        assert!(folder.join(".s.PGSQL.5432").exists());
+        drop(server);
+        assert!(!folder.exists() && !process.exists());
+    }
+}

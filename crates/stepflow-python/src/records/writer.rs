@@ -18,48 +18,13 @@ use super::{Database, DatabaseError};
 /// Rows of the largest statement: few sizes, so that each is prepared once.
 const SIZES: [usize; 6] = [32, 16, 8, 4, 2, 1];
 
-const START_COLUMNS: &[&str] = &[
-    "id",
-    "instance",
-    "source_sha256",
-    "source_bytes",
-    "source",
-    "environment",
-    "policy",
-    "started_ms",
-    "kept_bytes",
-];
-const END_COLUMNS: &[&str] = &[
-    "id",
-    "instance",
-    "source_sha256",
-    "source_bytes",
-    "source",
-    "environment",
-    "policy",
-    "started_ms",
-    "kept_bytes",
-    "environment_id",
-    "module_name",
-    "function_name",
-    "parameters",
-    "state",
-    "outcome",
-    "detail",
-    "tier",
-    "preload",
-    "limits",
-    "usage",
-    "artifacts",
-    "ended_ms",
-    "result",
-    "stdout",
-    "stderr",
-    "execution_time_ms",
-    "memory_usage_kb",
-    "return_code",
-    "exceptions",
-];
+/// What a start says, and an end first.
+const OF_START: &str = "id instance source_sha256 source_bytes source environment policy \
+    started_ms kept_bytes";
+/// What an end says besides.
+const OF_END: &str = "environment_id module_name function_name parameters state outcome detail \
+    tier preload limits usage artifacts ended_ms result stdout stderr execution_time_ms \
+    memory_usage_kb return_code exceptions";
 
 /// What comes to the writer.
 #[derive(Debug)]
@@ -197,7 +162,7 @@ fn tell(end: End, written: Result<(), DatabaseError>) {
 
 type Insert<'q> = Query<'q, Any, AnyArguments>;
 
-/// In the order of `START_COLUMNS`, which `END_COLUMNS` begins with.
+/// In the order of `OF_START`.
 fn bind_started<'q>(
     query: Insert<'q>,
     started: &Started,
@@ -216,7 +181,7 @@ fn bind_started<'q>(
         .bind(signed(kept_bytes))
 }
 
-/// In the order of the rest of `END_COLUMNS`.
+/// In the order of `OF_END`.
 fn bind_ended<'q>(query: Insert<'q>, started: &Started, ended: &Ended) -> Insert<'q> {
     query
         .bind(started.environment_id.clone())
@@ -251,8 +216,8 @@ impl Texts {
     fn new() -> Self {
         Self {
             // An end may have come first, or the last try had succeeded.
-            starts: Sizes::new("executions", START_COLUMNS, "ON CONFLICT (id) DO NOTHING"),
-            ends: Sizes::new("recorded_executions", END_COLUMNS, ""),
+            starts: Sizes::new("executions", &[OF_START], "ON CONFLICT (id) DO NOTHING"),
+            ends: Sizes::new("recorded_executions", &[OF_START, OF_END], ""),
         }
     }
 }
@@ -262,6 +227,8 @@ struct Sizes(Vec<(usize, Arc<str>)>);
 
 impl Sizes {
     fn new(table: &str, columns: &[&str], end: &str) -> Self {
+        let columns = columns.iter().flat_map(|some| some.split_whitespace());
+        let columns: Vec<&str> = columns.collect();
         let of = |rows: usize| {
             let row = |index: usize| {
                 let first = index * columns.len() + 1;
@@ -290,18 +257,13 @@ mod tests {
 
     #[test]
     fn a_statement_never_takes_more_rows_than_there_are() {
-        let sizes = Sizes::new("t", &["a", "b"], "x");
+        let sizes = Sizes::new("t", &["a", "b c"], "x");
         for (rows, size) in [(1, 1), (3, 2), (7, 4), (31, 16), (32, 32), (100, 32)] {
             assert_eq!(sizes.largest(rows).0, size, "{rows}");
         }
         assert_eq!(
             sizes.largest(2).1.as_ref(),
-            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) x"
+            "INSERT INTO t (a, b, c) VALUES ($1, $2, $3), ($4, $5, $6) x"
         );
-    }
-
-    #[test]
-    fn an_end_begins_with_what_its_start_says() {
-        assert!(END_COLUMNS.starts_with(START_COLUMNS));
     }
 }
