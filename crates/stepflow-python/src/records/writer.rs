@@ -32,7 +32,7 @@ pub(super) enum Entry {
     /// Executions that have run for some time.
     Starts(Vec<Arc<Started>>),
     End(Box<End>),
-    /// Everything before this is written once it is answered.
+    /// Once it is answered everything before it is written, and the connection is given back.
     Flush(oneshot::Sender<()>),
 }
 
@@ -71,6 +71,7 @@ pub(super) async fn write(
         writer.write_ends(ends).await;
         writer.write_starts(starts).await;
         for done in flushes {
+            writer.connection = None;
             let _ = done.send(());
         }
     }
