@@ -56,6 +56,8 @@ pub struct PoolStatus {
     pub refills: u64,
     /// Zygotes launched: the first, replacements of old ones and of dead ones.
     pub zygotes: u64,
+    /// Zygotes that were replaced because they were too old or had forked too often.
+    pub recycles: u64,
     /// Children that died while they waited.
     pub lost: u64,
 }
@@ -67,6 +69,7 @@ pub(crate) struct PoolMetrics {
     pub(crate) leases_fresh: Counter,
     pub(crate) refills: Counter,
     pub(crate) zygotes: Counter,
+    pub(crate) recycles: Counter,
     pub(crate) lost: Counter,
 }
 

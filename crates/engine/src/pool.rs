@@ -396,6 +396,7 @@ impl Pools {
                 leases_fresh: metrics.leases_fresh.read(),
                 refills: metrics.refills.read(),
                 zygotes: metrics.zygotes.read(),
+                recycles: metrics.recycles.read(),
                 lost: metrics.lost.read(),
             }
         };

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Say which isolation layers hold here, and how to mend those that do not
     Doctor(DoctorArguments),
+    /// Tell what the running server has counted: outcomes, times, memory, environments, pools
+    Stats(StatsArguments),
     /// Measure our paths beside plain Python, in one run on this machine
     Bench(BenchArguments),
     /// Show executions that were recorded, or one of them
@@ -196,6 +198,15 @@ pub(crate) struct CheckArguments {
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// Print JSON, as `GET /metrics` answers those who accept it
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

@@ -222,9 +222,10 @@ fn as_text(diagnosis: &Diagnosis) -> String {
     lines.join("\n")
 }
 
-fn pool_text(pool: &PoolStatus) -> String {
+/// A pool in one line.
+pub(crate) fn pool_text(pool: &PoolStatus) -> String {
     format!(
-        "  {} {:<9} fork {}, {} of {} ready, {} KiB each; leases {} ready, {} fresh; {} refills, {} zygotes, {} lost",
+        "  {} {:<9} fork {}, {} of {} ready, {} KiB each; leases {} ready, {} fresh; {} refills, {} zygotes, {} recycled, {} lost",
         pool.environment.get(..12).unwrap_or(&pool.environment),
         pool.preload,
         pool.fork.name(),
@@ -235,6 +236,7 @@ fn pool_text(pool: &PoolStatus) -> String {
         pool.leases_fresh,
         pool.refills,
         pool.zygotes,
+        pool.recycles,
         pool.lost
     )
 }
@@ -251,6 +253,7 @@ fn pool_json(pool: &PoolStatus) -> Value {
         "leases_fresh": pool.leases_fresh,
         "refills": pool.refills,
         "zygotes": pool.zygotes,
+        "recycles": pool.recycles,
         "lost": pool.lost,
     })
 }

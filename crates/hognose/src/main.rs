@@ -21,6 +21,8 @@ mod serve;
 mod settings;
 mod signals;
 mod start;
+mod stats;
+mod table;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -65,6 +67,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
             Command::Run(arguments) => run::run(arguments, &sources).await,
             Command::Serve(arguments) => serve::serve(arguments, &sources).await,
             Command::Check(arguments) => check::check(arguments, &sources).await,
+            Command::Stats(arguments) => stats::stats(arguments, &sources).await,
             Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
             Command::History(arguments) => history::history(arguments, &sources).await,
             Command::Bench(arguments) => bench::bench(arguments, &sources).await,

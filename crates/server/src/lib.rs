@@ -17,6 +17,7 @@ mod serve;
 
 pub use config::{ConfigError, KeyMode, ServerConfig, Timeouts};
 pub use doors::native::history::{page_json, record_json};
+pub use doors::native::metrics::metrics_json;
 pub use doors::native::report::{execution_json, judgement_json};
 pub use key::{ApiKey, KeyError};
 pub use remote::{ConnectError, RemoteExecutor};

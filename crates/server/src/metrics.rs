@@ -1,9 +1,13 @@
 //! What this server counted: typed values that can be read back, and their text for a scraper.
 
-use std::fmt::Write;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+mod prometheus;
 
-use stepflow_python::{Outcome, PoolStatus};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use stepflow_python::{MetricFamily, MetricReading, MetricSeries, MetricType, Outcome, PoolStatus};
+
+pub(crate) use self::prometheus::prometheus;
 
 /// The kinds of outcome, in the order of their counters.
 const KINDS: [&str; 6] = [
@@ -73,63 +77,166 @@ impl Metrics {
         }
     }
 
-    /// Shape: the Prometheus text format, version 0.0.4.
-    pub(crate) fn render(&self, pools: &[PoolStatus]) -> String {
-        let mut text = String::new();
-        render_pools(&mut text, pools);
-        let counters = [
-            ("hognose_http_requests_total", &self.requests),
-            ("hognose_http_unauthorized_total", &self.unauthorized),
-            ("hognose_http_refused_busy_total", &self.refused_busy),
-            ("hognose_executions_abandoned_total", &self.abandoned),
-            ("hognose_executions_failed_total", &self.failed),
-        ];
-        for (name, counter) in counters {
-            let _ = writeln!(text, "# TYPE {name} counter\n{name} {}", counter.read());
-        }
-        for (name, gauge) in [
-            ("hognose_executions_running", &self.running),
-            ("hognose_executions_waiting", &self.waiting),
-        ] {
-            let _ = writeln!(text, "# TYPE {name} gauge\n{name} {}", gauge.read());
-        }
-        let _ = writeln!(text, "# TYPE hognose_executions_total counter");
-        for (kind, counter) in KINDS.iter().zip(&self.outcomes) {
-            let _ = writeln!(
-                text,
-                "hognose_executions_total{{outcome=\"{kind}\"}} {}",
-                counter.read()
-            );
-        }
-        text
+    /// What the doors counted, and the facts of the pools.
+    pub(crate) fn families(&self, pools: &[PoolStatus]) -> Vec<MetricFamily> {
+        let counter = |name: &str, description: &str, one: &Counter| {
+            family(
+                name,
+                description,
+                MetricType::Counter,
+                [(vec![], exact(one.read()))],
+            )
+        };
+        let gauge = |name: &str, description: &str, one: &Gauge| {
+            // Whoever goes down went up before: it is never below zero for long.
+            let now = u64::try_from(one.read()).unwrap_or_default();
+            family(name, description, MetricType::Gauge, [(vec![], exact(now))])
+        };
+        let outcomes = KINDS
+            .iter()
+            .zip(&self.outcomes)
+            .map(|(kind, one)| (vec![("outcome", (*kind).to_owned())], exact(one.read())));
+        let mut all = pool_families(pools);
+        all.extend([
+            counter(
+                "hognose_http_requests_total",
+                "Requests at any route.",
+                &self.requests,
+            ),
+            counter(
+                "hognose_http_unauthorized_total",
+                "Requests without the right key.",
+                &self.unauthorized,
+            ),
+            counter(
+                "hognose_http_refused_busy_total",
+                "Executions refused because the queue was full or the wait too long.",
+                &self.refused_busy,
+            ),
+            counter(
+                "hognose_executions_abandoned_total",
+                "Executions whose caller went away before the end.",
+                &self.abandoned,
+            ),
+            counter(
+                "hognose_executions_failed_total",
+                "Executions without an outcome: our own failures.",
+                &self.failed,
+            ),
+            gauge(
+                "hognose_executions_running",
+                "Executions that hold a slot.",
+                &self.running,
+            ),
+            gauge(
+                "hognose_executions_waiting",
+                "Executions that wait for a slot.",
+                &self.waiting,
+            ),
+            family(
+                "hognose_executions_total",
+                "Executions that were answered, by their outcome.",
+                MetricType::Counter,
+                outcomes,
+            ),
+        ]);
+        all
     }
 }
 
-/// One line per pool and fact; nothing where the executor has no pools.
-fn render_pools(text: &mut String, pools: &[PoolStatus]) {
+/// One family per fact of pools; nothing where the executor has no pools.
+fn pool_families(pools: &[PoolStatus]) -> Vec<MetricFamily> {
     type Fact = (&'static str, &'static str, fn(&PoolStatus) -> u64);
-    let facts: [Fact; 8] = [
-        ("ready", "gauge", |pool| pool.ready as u64),
-        ("wanted", "gauge", |pool| pool.wanted as u64),
-        ("child_bytes", "gauge", |pool| pool.child_bytes),
-        ("leases_ready_total", "counter", |pool| pool.leases_ready),
-        ("leases_fresh_total", "counter", |pool| pool.leases_fresh),
-        ("refills_total", "counter", |pool| pool.refills),
-        ("zygotes_total", "counter", |pool| pool.zygotes),
-        ("lost_total", "counter", |pool| pool.lost),
+    let gauges: [Fact; 3] = [
+        ("ready", "Children that wait.", |pool| pool.ready as u64),
+        ("wanted", "Children that should wait.", |pool| {
+            pool.wanted as u64
+        }),
+        ("child_bytes", "Memory of a waiting child.", |pool| {
+            pool.child_bytes
+        }),
     ];
-    for (name, kind, fact) in facts.iter().filter(|_| !pools.is_empty()) {
-        let _ = writeln!(text, "# TYPE hognose_pool_{name} {kind}");
-        for pool in pools {
-            let (preload, fork) = (&pool.preload, pool.fork.name());
-            let environment = pool.environment.get(..12).unwrap_or(&pool.environment);
-            let _ = writeln!(
-                text,
-                "hognose_pool_{name}{{environment=\"{environment}\",preload=\"{preload}\",fork=\"{fork}\"}} {}",
-                fact(pool)
-            );
-        }
+    let counters: [Fact; 6] = [
+        (
+            "leases_ready_total",
+            "Leases served by a child that waited.",
+            |pool| pool.leases_ready,
+        ),
+        ("leases_fresh_total", "Leases that had to fork.", |pool| {
+            pool.leases_fresh
+        }),
+        (
+            "refills_total",
+            "Children made in the background.",
+            |pool| pool.refills,
+        ),
+        ("zygotes_total", "Zygotes launched.", |pool| pool.zygotes),
+        (
+            "recycles_total",
+            "Zygotes replaced because they were worn out.",
+            |pool| pool.recycles,
+        ),
+        (
+            "lost_total",
+            "Children that died while they waited.",
+            |pool| pool.lost,
+        ),
+    ];
+    if pools.is_empty() {
+        return Vec::new();
     }
+    let gauges = gauges.into_iter().map(|fact| (fact, MetricType::Gauge));
+    let counters = counters.into_iter().map(|fact| (fact, MetricType::Counter));
+    let one = |((name, description, fact), kind): (Fact, MetricType)| {
+        let series = pools
+            .iter()
+            .map(|pool| (pool_labels(pool), exact(fact(pool))));
+        family(&format!("hognose_pool_{name}"), description, kind, series)
+    };
+    gauges.chain(counters).map(one).collect()
+}
+
+/// Which preload was chosen, and how its children are forked, stand in every fact of a pool.
+fn pool_labels(pool: &PoolStatus) -> Vec<(&'static str, String)> {
+    let environment = pool.environment.get(..12).unwrap_or(&pool.environment);
+    vec![
+        ("environment", environment.to_owned()),
+        ("preload", pool.preload.clone()),
+        ("fork", pool.fork.name().to_owned()),
+    ]
+}
+
+type Valued = (Vec<(&'static str, String)>, f64);
+
+fn family(
+    name: &str,
+    description: &str,
+    metric_type: MetricType,
+    series: impl IntoIterator<Item = Valued>,
+) -> MetricFamily {
+    let changed = SystemTime::now();
+    let one = |(labels, value): Valued| MetricSeries {
+        labels: labels
+            .into_iter()
+            .map(|(label, word)| (label.to_owned(), word))
+            .collect(),
+        changed,
+        reading: MetricReading::Value(value),
+    };
+    let unit = ["requests", "executions", "leases", "zygotes", "bytes"];
+    let unit = unit.into_iter().find(|unit| name.contains(unit));
+    MetricFamily {
+        name: name.to_owned(),
+        description: description.to_owned(),
+        unit: unit.unwrap_or("children").to_owned(),
+        metric_type,
+        series: series.into_iter().map(one).collect(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53")]
+fn exact(count: u64) -> f64 {
+    count as f64
 }
 
 #[cfg(test)]
@@ -141,7 +248,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.ended(&Outcome::Cancelled);
         metrics.running.up();
-        let text = metrics.render(&[]);
+        let text = prometheus(&metrics.families(&[]));
         assert!(
             text.contains("hognose_executions_total{outcome=\"cancelled\"} 1\n"),
             "{text}"
@@ -167,15 +274,24 @@ mod tests {
             leases_fresh: 6,
             refills: 7,
             zygotes: 8,
+            recycles: 2,
             lost: 9,
         };
-        let text = Metrics::default().render(&[pool]);
+        let text = prometheus(&Metrics::default().families(&[pool]));
         let labels = "{environment=\"0123456789ab\",preload=\"bare\",fork=\"snapshot\"}";
-        for line in [
-            format!("hognose_pool_ready{labels} 3\n"),
-            format!("hognose_pool_lost_total{labels} 9\n"),
+        for (fact, value) in [
+            ("ready", 3),
+            ("wanted", 4),
+            ("child_bytes", 1024),
+            ("leases_ready_total", 5),
+            ("leases_fresh_total", 6),
+            ("refills_total", 7),
+            ("zygotes_total", 8),
+            ("recycles_total", 2),
+            ("lost_total", 9),
         ] {
-            assert!(text.contains(&line), "{text}");
+            let line = format!("hognose_pool_{fact}{labels} {value}\n");
+            assert!(text.contains(&line), "{line} {text}");
         }
     }
 }

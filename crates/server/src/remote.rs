@@ -20,14 +20,15 @@ use axum::http::{Method, StatusCode};
 use stepflow_python::executor::{of_script, run_to_end, source, validate as valid};
 use stepflow_python::{
     ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
-    ExecutionRequest, FunctionRequest, HistoryService, Judgement, PoolStatus, PythonConfig,
-    PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, SecurityLevel,
-    ValidationResult,
+    ExecutionRequest, FunctionRequest, HistoryService, Judgement, MetricFamily, PoolStatus,
+    PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
+    SecurityLevel, ValidationResult,
 };
 
 use self::client::Client;
 use self::environments::RemoteEnvironments;
 use self::history::RemoteHistory;
+use crate::doors::native::metrics::{self, MetricFamilyBody};
 use crate::doors::native::report::artifact_url;
 use crate::doors::native::wire::{HealthBody, PoolBody};
 
@@ -161,6 +162,15 @@ impl PythonExecutor for RemoteExecutor {
             .and_then(|answer| serde_json::from_slice(&answer.body).ok());
         let pools = bodies.unwrap_or_default().into_iter();
         pools.map(convert::pool).collect()
+    }
+
+    async fn metrics(&self) -> Vec<MetricFamily> {
+        let answer = self.client.call(Method::GET, "/metrics").await;
+        let bodies: Option<Vec<MetricFamilyBody>> = answer
+            .ok()
+            .and_then(|answer| serde_json::from_slice(&answer.body).ok());
+        let families = bodies.unwrap_or_default().into_iter();
+        families.filter_map(metrics::family).collect()
     }
 
     async fn health(&self) -> Result<(), String> {

@@ -24,6 +24,7 @@ use bytes::Bytes;
 
 use crate::environment::EnvironmentService;
 use crate::errors::PythonError;
+use crate::metrics::MetricFamily;
 use crate::records::HistoryService;
 
 pub use crate::validator::ValidationResult;
@@ -179,6 +180,11 @@ pub trait PythonExecutor: Send + Sync {
 
     /// The facts of its pools of waiting children; empty where there are none.
     async fn pools(&self) -> Vec<PoolStatus> {
+        Vec::new()
+    }
+
+    /// What it has counted; empty where nothing is counted.
+    async fn metrics(&self) -> Vec<MetricFamily> {
         Vec::new()
     }
 

@@ -95,6 +95,7 @@ pub mod dependencies;
 pub mod environment;
 pub mod errors;
 pub mod executor;
+pub mod metrics;
 pub mod packages;
 pub mod parser;
 pub mod records;
@@ -127,6 +128,10 @@ pub use executor::{
     NATIVE, NotSerialisable, Package, ParserDescription, PythonConfig, PythonException,
     PythonExecutor, PythonExecutorImpl, PythonRequest, PythonResponse, RegistryError,
     ScriptRequest, SecurityLevel, ValidationResult,
+};
+pub use metrics::{
+    HistogramReading, Metric, MetricFamily, MetricFilter, MetricReading, MetricSeries, MetricType,
+    MonitoringError, PythonMetrics, PythonMonitoring, PythonMonitoringImpl,
 };
 pub use parser::{
     AST, CustomPythonParser, Import, Parameter, ParserConfig, PythonClass, PythonFunction,

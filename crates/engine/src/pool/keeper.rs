@@ -139,6 +139,7 @@ impl Pools {
             match self.launch(&pool).await {
                 Ok(successor) => {
                     *pool.zygote.lock().await = Some(successor);
+                    pool.metrics.recycles.add();
                     while let Some(child) = pool.surplus(0) {
                         self.discard(child).await;
                     }

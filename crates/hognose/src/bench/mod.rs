@@ -19,7 +19,6 @@ mod report;
 mod scratch;
 mod server;
 mod statistics;
-mod table;
 mod throughput;
 
 use std::fs::File;

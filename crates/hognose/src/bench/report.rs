@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::machine::Machine;
 use super::memory::Idle;
-use super::table::{self, Line, figure};
+use crate::table::{self, Line, figure};
 
 /// Everything about one run. Figures of two documents are not for comparing.
 #[derive(Debug, Serialize)]

@@ -41,6 +41,7 @@ fn wrong_arguments_are_one_sentence_that_names_them() {
             "cannot be used with",
         ),
         (&["env", "show"], "no environment yet"),
+        (&["stats"], "no server runs on this state folder"),
         (&["env", "show", "abc"], "`abc`"),
     ] {
         let said = home.refused(arguments, &[]);

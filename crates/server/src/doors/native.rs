@@ -5,6 +5,7 @@ pub(crate) mod capabilities;
 mod convert;
 pub(crate) mod environments;
 pub(crate) mod history;
+pub(crate) mod metrics;
 pub(crate) mod report;
 mod routes;
 mod running;

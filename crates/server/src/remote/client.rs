@@ -83,6 +83,7 @@ impl Client {
             .method(method)
             .uri(path)
             .header(HOST, "localhost")
+            .header(ACCEPT, "application/json")
             // A post without a body needs it, too.
             .header(CONTENT_TYPE, "application/json");
         self.whole(request.body(Full::default())?).await

@@ -331,6 +331,7 @@ pub(super) fn pool(body: PoolBody) -> PoolStatus {
         leases_fresh: body.leases_fresh,
         refills: body.refills,
         zygotes: body.zygotes,
+        recycles: body.recycles,
         lost: body.lost,
     }
 }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use server::{ConfigError, KeyMode, ServeError, ServerConfig};
+use server::{ConfigError, KeyMode, RemoteExecutor, ServeError, ServerConfig};
+use stepflow_python::PythonExecutor;
 
-use crate::scripted::{Handle, Scripted};
+use crate::scripted::{self, Handle, Scripted};
 use crate::support::{JSON, KEY, Served, served, served_by};
 
 const PATHS: [&str; 7] = [
@@ -358,5 +359,56 @@ async fn metrics_count_and_unknown_addresses_have_the_one_error_body() {
     assert_eq!(
         (method.status, method.json()["error"]["code"].as_str()),
         (405, Some("method_not_allowed"))
+    );
+}
+
+#[tokio::test]
+async fn what_the_executor_counted_is_told_as_text_and_as_json() {
+    let server = served(|_| {}).await;
+    let text = server.get("/metrics").await;
+    assert!(
+        text.header("content-type")
+            .is_some_and(|kind| kind.starts_with("text/plain; version=0.0.4")),
+        "{text:?}"
+    );
+    let lines = "# HELP scripted_seconds Times.\n# TYPE scripted_seconds histogram\n\
+        scripted_seconds_bucket{outcome=\"raised\",le=\"0.5\"} 1\n\
+        scripted_seconds_bucket{outcome=\"raised\",le=\"+Inf\"} 3\n\
+        scripted_seconds_sum{outcome=\"raised\"} 4.25\n\
+        scripted_seconds_count{outcome=\"raised\"} 3\n";
+    assert!(text.body.contains(lines), "{}", text.body);
+    assert!(
+        text.body.contains("hognose_pool_recycles_total{"),
+        "{}",
+        text.body
+    );
+    let headers = [JSON[0], "Accept: application/json"];
+    let json = server.send("GET /metrics", &headers, "").await.json();
+    let families = json.as_array().unwrap();
+    let found = families
+        .iter()
+        .find(|one| one["name"] == "scripted_seconds");
+    let series = &found.unwrap()["series"][0];
+    assert_eq!(series["changed_ms"], 7);
+    assert_eq!(series["histogram"]["count"], 3);
+    assert_eq!(series["histogram"]["p99"], 0.5);
+    assert_eq!(
+        series["histogram"]["buckets"][1]["le"],
+        serde_json::Value::Null
+    );
+}
+
+#[tokio::test]
+async fn a_remote_executor_reads_the_same_metrics() {
+    let server = served(|_| {}).await;
+    let remote = RemoteExecutor::connect(&server.socket)
+        .await
+        .unwrap()
+        .unwrap();
+    let read = remote.metrics().await;
+    assert!(read.contains(&scripted::family()), "{read:?}");
+    assert!(
+        read.iter()
+            .any(|one| one.name == "hognose_executions_total")
     );
 }

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use stepflow_python::{
     Artifact, ArtifactContent, Capabilities, CapturedOutput, EnvironmentService, Event, Exception,
     Execution, ExecutionError, ExecutionId, ExecutionReport, ExecutionRequest, ExecutorDescription,
-    Finding, ForkKind, FunctionRequest, HistoryService, Isolation, Layer, LayerState, LimitPolicy,
-    Limits, Outcome, OutputStream, Package, ParserDescription, PoolStatus, PythonConfig,
-    PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Span, Usage,
-    ValidationResult, Value,
+    Finding, ForkKind, FunctionRequest, HistogramReading, HistoryService, Isolation, Layer,
+    LayerState, LimitPolicy, Limits, MetricFamily, MetricReading, MetricSeries, MetricType,
+    Outcome, OutputStream, Package, ParserDescription, PoolStatus, PythonConfig, PythonError,
+    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Span, Usage, ValidationResult,
+    Value,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -124,7 +125,27 @@ pub(crate) fn pool() -> PoolStatus {
         leases_fresh: 5,
         refills: 6,
         zygotes: 7,
+        recycles: 9,
         lost: 8,
+    }
+}
+
+/// The one thing it says it has counted.
+pub(crate) fn family() -> MetricFamily {
+    let reading = HistogramReading {
+        buckets: vec![(0.5, 1), (f64::INFINITY, 3)],
+        sum: 4.25,
+    };
+    MetricFamily {
+        name: "scripted_seconds".into(),
+        description: "Times.".into(),
+        unit: "seconds".into(),
+        metric_type: MetricType::Histogram,
+        series: vec![MetricSeries {
+            labels: vec![("outcome".into(), "raised".into())],
+            changed: SystemTime::UNIX_EPOCH + Duration::from_millis(7),
+            reading: MetricReading::Distribution(reading),
+        }],
     }
 }
 
@@ -294,6 +315,10 @@ impl PythonExecutor for Handle {
 
     async fn pools(&self) -> Vec<PoolStatus> {
         vec![pool()]
+    }
+
+    async fn metrics(&self) -> Vec<MetricFamily> {
+        vec![family()]
     }
 
     async fn health(&self) -> Result<(), String> {

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::config::EnvironmentId;
+use crate::metrics::PythonMonitoringImpl;
 
 const FILE: &str = "environments.json";
 
@@ -56,6 +57,12 @@ impl Catalog {
         file.persist(folder.join(FILE))
             .map_err(|error| error.error)?;
         Ok(())
+    }
+
+    /// Tells how many environments there are.
+    pub(super) fn tell(&self, monitoring: &PythonMonitoringImpl) {
+        let active = self.handles.values().filter(|one| one.is_active).count();
+        monitoring.environments(self.handles.len(), active);
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -10,6 +10,7 @@ mod service;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
 
 use engine::{Engine, Environment, EnvironmentLease};
 
@@ -23,6 +24,7 @@ use super::requested::Requested;
 use super::service::ProgressSink;
 use super::sources;
 use crate::dependencies::Dependency;
+use crate::metrics::PythonMonitoringImpl;
 use crate::records::Database;
 
 /// Digits of a digest that name it well enough.
@@ -56,6 +58,7 @@ struct Inner {
     building: tokio::sync::Mutex<()>,
     /// Builds that run or wait.
     queue: tokio::sync::Semaphore,
+    monitoring: PythonMonitoringImpl,
 }
 
 impl ManagedEnvironments {
@@ -71,6 +74,8 @@ impl ManagedEnvironments {
         let catalog = Catalog::load(requested.folder());
         let catalog = catalog
             .map_err(|source| EnvironmentError::host("read the list of environments", source))?;
+        let monitoring = PythonMonitoringImpl::new();
+        catalog.tell(&monitoring);
         Ok(Self {
             inner: Arc::new(Inner {
                 requested,
@@ -83,6 +88,7 @@ impl ManagedEnvironments {
                 leaving: Mutex::default(),
                 building: tokio::sync::Mutex::default(),
                 queue: tokio::sync::Semaphore::new(MOST_BUILDS),
+                monitoring,
             }),
         })
     }
@@ -126,6 +132,12 @@ impl ManagedEnvironments {
         self.inner.hold(&digest.await?)
     }
 
+    /// What these environments count.
+    #[must_use]
+    pub fn monitoring(&self) -> PythonMonitoringImpl {
+        self.inner.monitoring.clone()
+    }
+
     /// The open folder.
     #[must_use]
     pub fn requested(&self) -> &Requested {
@@ -156,16 +168,16 @@ impl ManagedEnvironments {
         let inner = &self.inner;
         let mut wanted = Vec::new();
         let mut version = String::new();
-        let mut preferred = None;
+        let mut base = None;
         if let Some(name) = name {
             let digest = inner.resolve(name)?;
-            let base = inner.environment(&digest)?;
-            version = base.interpreter.version_text();
-            preferred = fs::read_to_string(inner.requested.tree(&digest).join(LOCK)).ok();
-            let have = base.packages.iter();
+            let found = inner.environment(&digest)?;
+            version = found.interpreter.version_text();
+            let have = found.packages.iter();
             wanted = have
                 .map(|(name, version)| format!("{name}=={version}"))
                 .collect();
+            base = Some(found);
         }
         wanted.extend(packages.iter().cloned());
         let parsed: Result<Vec<_>, _> = wanted.iter().map(|text| Dependency::parse(text)).collect();
@@ -180,20 +192,19 @@ impl ManagedEnvironments {
             return Ok(digest);
         }
         let silent: ProgressSink = Arc::new(|_| {});
-        let digest = self
-            .build(python, requirements, None, preferred, silent)
-            .await?;
+        let digest = self.build(python, requirements, None, base, silent).await?;
         inner.change(|catalog| catalog.asked.insert(question, digest.clone()))?;
         Ok(digest)
     }
 
-    /// Builds a tree unless it is there, enters it into the catalog and makes room for it.
+    /// Builds a tree unless it is there, enters it into the catalog and makes room for it. What
+    /// `base` has keeps its version where it can.
     async fn build(
         &self,
         python: Resolved,
         requirements: Vec<String>,
         pip: Option<PipConfig>,
-        preferred: Option<String>,
+        base: Option<Arc<Environment>>,
         progress: ProgressSink,
     ) -> Result<String, EnvironmentError> {
         let place = self.inner.queue.try_acquire();
@@ -207,7 +218,7 @@ impl ManagedEnvironments {
                 &python,
                 wanted.clone(),
                 pip.clone(),
-                preferred.clone(),
+                base.clone(),
                 &progress,
             );
             let said = match built.await {
@@ -230,20 +241,23 @@ impl ManagedEnvironments {
         python: &Resolved,
         requirements: Vec<String>,
         pip: PipConfig,
-        preferred: Option<String>,
+        base: Option<Arc<Environment>>,
         progress: &ProgressSink,
     ) -> Result<String, EnvironmentError> {
         let inner = Arc::clone(&self.inner);
         let (python, progress) = (python.clone(), Arc::clone(progress));
         let _one_at_a_time = self.inner.building.lock().await;
         let identity = python.identity.clone();
+        let began = Instant::now();
+        let (wanted, from) = (requirements.clone(), base.clone());
         let work = move || {
+            let lock = from.map(|base| inner.requested.tree(&base.digest).join(LOCK));
             let order = Order {
                 python: &python,
-                requirements: &requirements,
+                requirements: &wanted,
                 pip: &pip,
                 policy: &inner.policy,
-                preferred,
+                preferred: lock.and_then(|lock| fs::read_to_string(lock).ok()),
             };
             let digest = order::fulfil(&inner.requested, &order, &|told| progress(told))?;
             let bytes = size_of_tree(&inner.requested.tree(&digest));
@@ -258,8 +272,14 @@ impl ManagedEnvironments {
             bytes,
             used_ms: now_ms(),
         };
-        self.inner
+        let known = self
+            .inner
             .change(|catalog| catalog.trees.insert(digest.clone(), tree))?;
+        if known.is_none() {
+            let took = began.elapsed();
+            self.inner
+                .count(&digest, &requirements, base.as_deref(), took);
+        }
         self.make_room(&digest).await?;
         Ok(digest)
     }

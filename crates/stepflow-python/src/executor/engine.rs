@@ -18,6 +18,7 @@ use super::{
 };
 use crate::environment::{EnvironmentService, ManagedEnvironments};
 use crate::errors::PythonError;
+use crate::metrics::{MetricFamily, PythonMonitoringImpl};
 use crate::packages;
 use crate::parser::{self, ParserConfig, PythonVersionNumber};
 use crate::records::{DatabaseError, EnvironmentRow, HistoryService, Opening, Recorder, Started};
@@ -33,6 +34,7 @@ pub struct EngineExecutor {
     /// The laxest level that serves.
     floor: SecurityLevel,
     watch: Watch,
+    monitoring: PythonMonitoringImpl,
     environments: Option<ManagedEnvironments>,
     recorder: Option<Recorder>,
     /// What may be imported, at every level.
@@ -49,6 +51,7 @@ impl EngineExecutor {
             modules,
             floor: SecurityLevel::default(),
             watch: Watch::default(),
+            monitoring: PythonMonitoringImpl::new(),
             environments: None,
             recorder: None,
             imports: None,
@@ -60,6 +63,7 @@ impl EngineExecutor {
     pub fn with_environments(engine: Engine, environments: ManagedEnvironments) -> Self {
         environments.attach(engine.clone());
         Self {
+            monitoring: environments.monitoring(),
             environments: Some(environments),
             ..Self::new(engine)
         }
@@ -136,6 +140,12 @@ impl EngineExecutor {
     #[must_use]
     pub fn watch(&self) -> Watch {
         self.watch.clone()
+    }
+
+    /// What this executor counts, and its environments with it.
+    #[must_use]
+    pub fn monitoring(&self) -> PythonMonitoringImpl {
+        self.monitoring.clone()
     }
 
     /// The execution that the policy ends before it starts; `None` when it may start.
@@ -244,9 +254,10 @@ impl EngineExecutor {
     }
 
     fn watched(&self, execution: Execution, opening: Option<Opening>) -> Execution {
-        let watch = self.watch();
+        let (watch, unfinished) = (self.watch(), self.monitoring.begun());
         let record = opening.map(|opening| opening.begin(execution.id()));
         execution.when_ended(move |ending| {
+            unfinished.ended(ending);
             if let Ending::Finished(report) = ending {
                 watch.note(report);
             }
@@ -334,6 +345,10 @@ impl PythonExecutor for EngineExecutor {
     fn history(&self) -> Option<Arc<dyn HistoryService>> {
         let recorder = self.recorder.as_ref()?;
         Some(Arc::new(recorder.database().clone()))
+    }
+
+    async fn metrics(&self) -> Vec<MetricFamily> {
+        self.monitoring.families()
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

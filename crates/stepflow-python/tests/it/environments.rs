@@ -7,8 +7,8 @@ use std::sync::Arc;
 use engine::{Engine, EngineConfig, EnvironmentChoice, ExecutionRequest, LimitPolicy, Tier};
 use stepflow_python::{
     Dependency, EngineExecutor, EnvironmentConfig, EnvironmentDescription, EnvironmentError,
-    EnvironmentOrder, EnvironmentService, InstallPolicy, ManagedEnvironments, PipConfig,
-    ProgressSink, PythonEnvironment, PythonExecutor, Requested,
+    EnvironmentOrder, EnvironmentService, InstallPolicy, ManagedEnvironments, MetricReading,
+    PipConfig, ProgressSink, PythonEnvironment, PythonExecutor, Requested,
 };
 use tempfile::TempDir;
 
@@ -176,6 +176,48 @@ async fn an_install_moves_the_handle_and_executions_that_run_keep_the_old_packag
         lock.contains("alpha==2.0") && lock.contains("--hash=sha256:"),
         "{lock}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn environments_and_the_packages_put_into_them_are_counted() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let counted = bench.executor.monitoring();
+    let builds = |name: &str| {
+        let families = counted.families();
+        let family = families.into_iter().find(|family| family.name == name);
+        match &family.unwrap().series[0].reading {
+            MetricReading::Distribution(reading) => reading.count(),
+            MetricReading::Value(_) => unreachable!("{name} is a histogram"),
+        }
+    };
+    let (made, grown) = (
+        "hognose_python_environment_creation_seconds",
+        "hognose_python_dependency_installation_seconds",
+    );
+    let one = bench.create(&["beta"]).await.unwrap();
+    let again = bench.create(&["beta"]).await.unwrap();
+    assert_eq!(again.digest, one.digest);
+    let metrics = counted.metrics();
+    assert_eq!(
+        (metrics.total_environments, metrics.active_environments),
+        (2, 0)
+    );
+    assert_eq!(metrics.total_dependencies, 2, "beta and its alpha, once");
+    assert_eq!((builds(made), builds(grown)), (1, 0));
+    let installed = bench
+        .environments
+        .install(one.id, wanted(&["gamma", "alpha"]), silent());
+    installed.await.unwrap();
+    bench.environments.activate(one.id).await.unwrap();
+    let metrics = counted.metrics();
+    assert_eq!(
+        (metrics.total_environments, metrics.active_environments),
+        (2, 1)
+    );
+    assert_eq!(metrics.total_dependencies, 3, "gamma was new");
+    assert_eq!((builds(made), builds(grown)), (1, 1));
+    bench.environments.remove(again.id).await.unwrap();
+    assert_eq!(counted.metrics().total_environments, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

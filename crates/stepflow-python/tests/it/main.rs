@@ -10,6 +10,7 @@ mod custom;
 mod environments;
 mod executor;
 mod fuzz;
+mod metrics;
 mod pip;
 mod policy;
 mod records;

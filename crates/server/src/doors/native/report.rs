@@ -228,6 +228,7 @@ pub(crate) fn pool(pool: PoolStatus) -> PoolBody {
         leases_fresh: pool.leases_fresh,
         refills: pool.refills,
         zygotes: pool.zygotes,
+        recycles: pool.recycles,
         lost: pool.lost,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Extension, Path, State};
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::running::Running;
 use super::wire::HealthBody;
-use super::{artifact, capabilities, convert, environments, history, report, stream};
+use super::{artifact, capabilities, convert, environments, history, metrics, report, stream};
 use crate::admission::Caller;
 use crate::app::App;
 use crate::auth::Peer;
@@ -38,7 +38,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/v1/pools", get(pools))
         .route("/capabilities", get(show_capabilities))
         .route("/health", get(health))
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(metrics::show))
 }
 
 /// Whether bodies sent to `path` may be as large as an execution request.
@@ -125,6 +125,11 @@ async fn read_body(
 }
 
 pub(super) fn wants_events(headers: &HeaderMap) -> bool {
+    accepts(headers, "text/event-stream")
+}
+
+/// Whether a caller names `kind` among what it accepts.
+pub(super) fn accepts(headers: &HeaderMap, kind: &str) -> bool {
     headers
         .get_all(ACCEPT)
         .iter()
@@ -134,7 +139,7 @@ pub(super) fn wants_events(headers: &HeaderMap) -> bool {
             range
                 .split(';')
                 .next()
-                .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+                .is_some_and(|named| named.trim().eq_ignore_ascii_case(kind))
         })
 }
 
@@ -213,14 +218,6 @@ async fn health(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -
         reason: Some(reason),
     };
     (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
-}
-
-async fn metrics(State(app): State<Arc<App>>) -> Response {
-    (
-        [(CONTENT_TYPE, "text/plain; version=0.0.4")],
-        app.metrics.render(&app.executor.pools().await),
-    )
-        .into_response()
 }
 
 #[cfg(test)]

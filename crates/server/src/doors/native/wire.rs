@@ -363,5 +363,6 @@ pub(crate) struct PoolBody {
     pub(crate) leases_fresh: u64,
     pub(crate) refills: u64,
     pub(crate) zygotes: u64,
+    pub(crate) recycles: u64,
     pub(crate) lost: u64,
 }

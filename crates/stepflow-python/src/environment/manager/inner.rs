@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use engine::{Environment, EnvironmentLease};
 
 use super::{Inner, LEAST_DIGITS, USE_GRAIN_MS};
+use crate::dependencies::{Dependency, DependencySource};
 use crate::environment::catalog::{Catalog, Handle, now_ms};
 use crate::environment::config::EnvironmentId;
 use crate::environment::interpreter::Resolved;
@@ -50,9 +52,44 @@ impl Inner {
     ) -> Result<T, EnvironmentError> {
         let mut catalog = self.catalog();
         let result = change(&mut catalog);
+        catalog.tell(&self.monitoring);
         let saved = catalog.save(self.requested.folder());
         saved.map_err(|source| EnvironmentError::host("write the list of environments", source))?;
         Ok(result)
+    }
+
+    /// Counts a tree that was not there before, and the packages that `base` did not have.
+    pub(super) fn count(
+        &self,
+        digest: &str,
+        requirements: &[String],
+        base: Option<&Environment>,
+        took: Duration,
+    ) {
+        match base {
+            Some(_) => self.monitoring.extended(took),
+            None => self.monitoring.created(took),
+        }
+        // A tree that cannot be read serves nobody either, and says so there.
+        let Ok(built) = self.environment(digest) else {
+            return;
+        };
+        let asked = requirements
+            .iter()
+            .filter_map(|text| Dependency::parse(text).ok());
+        let sources: HashMap<String, DependencySource> =
+            asked.map(|one| (one.name, one.source)).collect();
+        let had = base
+            .map(|base| base.packages.as_slice())
+            .unwrap_or_default();
+        for (name, _) in built
+            .packages
+            .iter()
+            .filter(|package| !had.contains(package))
+        {
+            let source = sources.get(name).copied().unwrap_or_default();
+            self.monitoring.installed(&source);
+        }
     }
 
     pub(super) fn python(&self, version: &str) -> Result<&Resolved, EnvironmentError> {

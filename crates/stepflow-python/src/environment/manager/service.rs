@@ -55,8 +55,7 @@ impl EnvironmentService for ManagedEnvironments {
             reason: error.to_string(),
         })?;
         let requirements = order::requirements(&all, &python, &inner.policy)?;
-        let preferred = fs::read_to_string(inner.requested.tree(&handle.digest).join(LOCK)).ok();
-        let built = self.build(python, requirements.clone(), None, preferred, progress);
+        let built = self.build(python, requirements.clone(), None, Some(base), progress);
         let digest = built.await?;
         let moved = inner.change(|catalog| {
             let handle = catalog.handles.get_mut(&id)?;
