@@ -24,6 +24,11 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Say which isolation layers hold here, and how to mend those that do not
     Doctor(DoctorArguments),
+    /// Register Python modules as tools, show them, and call their functions with JSON
+    Tool {
+        #[command(subcommand)]
+        command: ToolCommand,
+    },
     /// Tell what the running server has counted: outcomes, times, memory, environments, pools
     Stats(StatsArguments),
     /// Measure our paths beside plain Python, in one run on this machine
@@ -200,6 +205,101 @@ pub(crate) struct DoctorArguments {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ToolCommand {
+    /// Register a module: it is parsed and judged, and nothing of it runs
+    Add(Box<ToolWish>),
+    /// List the tools
+    List {
+        /// Print JSON, as `GET /v1/tools` answers
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Show a tool's functions and what they take
+    Show {
+        /// Its name
+        name: String,
+        /// Print JSON, as `GET /v1/tools/NAME` answers
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Call a function
+    Call {
+        /// The tool's name
+        name: String,
+        /// The function's name
+        function: String,
+        /// One JSON object with the arguments, or `-` to read it from standard input
+        #[arg(value_name = "JSON", default_value = "{}")]
+        arguments: String,
+        /// Where the files go that the function left in output/
+        #[arg(long, value_name = "DIR", default_value = "hognose-output")]
+        output: PathBuf,
+        /// Print one JSON object, as the HTTP interface answers, instead of streaming
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+    /// Remove tools
+    Remove {
+        /// Their names
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[command(flatten)]
+        common: CommonArguments,
+    },
+}
+
+impl ToolCommand {
+    pub(crate) fn common(&self) -> &CommonArguments {
+        match self {
+            Self::Add(wish) => &wish.common,
+            Self::List { common, .. }
+            | Self::Show { common, .. }
+            | Self::Call { common, .. }
+            | Self::Remove { common, .. } => common,
+        }
+    }
+}
+
+/// A tool that is to be registered, and how its calls are run.
+#[derive(Debug, Args)]
+pub(crate) struct ToolWish {
+    /// Its name: letters, digits, `_` and `-`
+    pub(crate) name: String,
+    /// The module, or `-` to read it from standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: String,
+    /// Its version, such as 1.2.0; a newer one replaces an older one [default: 1.0.0]
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) version: Option<String>,
+    /// What it is for [default: the module's docstring]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) description: Option<String>,
+    /// Judge it and its calls by this level: permissive, standard or strict [default: permissive]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) policy: Option<String>,
+    /// The id of an environment for its calls
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: Option<String>,
+    /// A requirement that has to be there; may be repeated
+    #[arg(long = "package", value_name = "REQUIREMENT")]
+    pub(crate) packages: Vec<String>,
+    /// Set a limit for its calls, such as wall_ms=5s; may be repeated
+    #[arg(long = "limit", value_name = "NAME=VALUE")]
+    pub(crate) limits: Vec<String>,
+    /// Take the place of a tool that is not older
+    #[arg(long)]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }

@@ -23,6 +23,7 @@ mod signals;
 mod start;
 mod stats;
 mod table;
+mod tool;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -67,6 +68,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
             Command::Run(arguments) => run::run(arguments, &sources).await,
             Command::Serve(arguments) => serve::serve(arguments, &sources).await,
             Command::Check(arguments) => check::check(arguments, &sources).await,
+            Command::Tool { command } => tool::tool(command, &sources).await,
             Command::Stats(arguments) => stats::stats(arguments, &sources).await,
             Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
             Command::History(arguments) => history::history(arguments, &sources).await,

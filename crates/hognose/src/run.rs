@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +33,11 @@ pub(crate) async fn run(arguments: RunArguments, sources: &Sources) -> anyhow::R
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
     let Prepared { runner, request } = prepared;
-    let ended = supervise(&arguments, runner.executor.as_ref(), request, stop).await;
+    let show = Show {
+        json: arguments.json,
+        output: &arguments.output,
+    };
+    let ended = supervise(&show, runner.executor.as_ref(), request, stop).await;
     runner.leave().await;
     ended
 }
@@ -169,9 +174,17 @@ fn serves(server: &RemoteExecutor, min_tier: Tier) -> bool {
         .is_ok_and(|tier: Tier| tier >= min_tier)
 }
 
+/// How an execution is told.
+pub(crate) struct Show<'a> {
+    /// One JSON object at the end, and nothing before.
+    pub(crate) json: bool,
+    /// Where its files go.
+    pub(crate) output: &'a Path,
+}
+
 /// From the start to the last line.
-async fn supervise(
-    arguments: &RunArguments,
+pub(crate) async fn supervise(
+    show: &Show<'_>,
     executor: &dyn PythonExecutor,
     request: ExecutionRequest,
     mut stop: Stop,
@@ -180,10 +193,10 @@ async fn supervise(
         started = executor.start(request) => started?,
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
-    let (report, mut streamed) = follow(execution, !arguments.json, stop).await?;
-    let written = report::write_artifacts(executor, &report, &arguments.output).await;
+    let (report, mut streamed) = follow(execution, !show.json, stop).await?;
+    let written = report::write_artifacts(executor, &report, show.output).await;
     let code = exit::code(&report.outcome);
-    if arguments.json {
+    if show.json {
         report::print_json(report, &written)?;
     } else {
         streamed.finish(&report);

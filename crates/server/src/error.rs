@@ -171,6 +171,22 @@ impl Failure {
         }
     }
 
+    /// A failure around tools; `code` tells callers which.
+    pub(crate) fn tool(fault: Fault, code: &'static str, message: String) -> Self {
+        let status = match (fault, code) {
+            (_, "unknown_tool" | "unknown_function") => StatusCode::NOT_FOUND,
+            (_, "tool_exists") => StatusCode::CONFLICT,
+            (_, "tool_rejected") => StatusCode::UNPROCESSABLE_ENTITY,
+            (Fault::Caller, _) => StatusCode::BAD_REQUEST,
+            (Fault::Capacity, _) => StatusCode::TOO_MANY_REQUESTS,
+            (Fault::Host, _) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self {
+            retryable: fault != Fault::Caller,
+            ..Self::new(status, code, message)
+        }
+    }
+
     pub(crate) fn body(&self) -> ErrorBody {
         ErrorBody {
             error: ErrorDetailBody {

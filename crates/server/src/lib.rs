@@ -19,6 +19,7 @@ pub use config::{ConfigError, KeyMode, ServerConfig, Timeouts};
 pub use doors::native::history::{page_json, record_json};
 pub use doors::native::metrics::metrics_json;
 pub use doors::native::report::{execution_json, judgement_json};
+pub use doors::native::tools::{tool_json, tools_json};
 pub use key::{ApiKey, KeyError};
 pub use remote::{ConnectError, RemoteExecutor};
 pub use serve::{Bound, ServeError, serve};

@@ -9,6 +9,7 @@ mod environments;
 mod events;
 mod history;
 mod request;
+mod tools;
 mod validate;
 
 use std::io;
@@ -22,12 +23,13 @@ use stepflow_python::{
     ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
     ExecutionRequest, FunctionRequest, HistoryService, Judgement, MetricFamily, PoolStatus,
     PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
-    SecurityLevel, ValidationResult,
+    SecurityLevel, ToolService, ValidationResult,
 };
 
 use self::client::Client;
 use self::environments::RemoteEnvironments;
 use self::history::RemoteHistory;
+use self::tools::RemoteTools;
 use crate::doors::native::metrics::{self, MetricFamilyBody};
 use crate::doors::native::report::artifact_url;
 use crate::doors::native::wire::{HealthBody, PoolBody};
@@ -153,6 +155,10 @@ impl PythonExecutor for RemoteExecutor {
 
     fn history(&self) -> Option<Arc<dyn HistoryService>> {
         Some(Arc::new(RemoteHistory::new(self.client.clone())))
+    }
+
+    fn tools(&self) -> Option<Arc<dyn ToolService>> {
+        Some(Arc::new(RemoteTools::new(self.client.clone())))
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

@@ -26,6 +26,7 @@ use crate::environment::EnvironmentService;
 use crate::errors::PythonError;
 use crate::metrics::MetricFamily;
 use crate::records::HistoryService;
+use crate::tools::ToolService;
 
 pub use crate::validator::ValidationResult;
 pub use ::engine::SecurityLevel;
@@ -181,6 +182,11 @@ pub trait PythonExecutor: Send + Sync {
     /// The facts of its pools of waiting children; empty where there are none.
     async fn pools(&self) -> Vec<PoolStatus> {
         Vec::new()
+    }
+
+    /// Its tools; `None` where none are kept.
+    fn tools(&self) -> Option<Arc<dyn ToolService>> {
+        None
     }
 
     /// What it has counted; empty where nothing is counted.

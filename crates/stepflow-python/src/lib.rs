@@ -100,6 +100,7 @@ pub mod packages;
 pub mod parser;
 pub mod records;
 pub mod security;
+pub mod tools;
 pub mod validator;
 
 pub use dependencies::{Dependency, DependencyError, DependencySource};
@@ -142,3 +143,7 @@ pub use records::{
     HistoryPage, HistoryService, Instance, RecordState, Recorder, Retention,
 };
 pub use security::{PythonSecurity, PythonSecurityImpl, SecuritySettings, SecurityStatus};
+pub use tools::{
+    Mismatch, Shape, Tool, ToolError, ToolFunction, ToolName, ToolOrder, ToolParameter,
+    ToolService, ToolSettings, ToolSummary, ToolVersion, Tools,
+};

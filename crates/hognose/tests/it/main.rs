@@ -6,3 +6,4 @@ mod bench;
 mod check;
 mod records;
 mod support;
+mod tools;

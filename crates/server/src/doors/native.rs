@@ -1,8 +1,8 @@
-//! The native dialect: `/v1/executions`, `/v1/environments`, `/capabilities`, `/health`, `/metrics`.
+//! The native dialect: `/v1/executions`, `/v1/environments`, `/v1/tools`, `/capabilities`, `/health`, `/metrics`.
 
 mod artifact;
 pub(crate) mod capabilities;
-mod convert;
+pub(crate) mod convert;
 pub(crate) mod environments;
 pub(crate) mod history;
 pub(crate) mod metrics;
@@ -10,6 +10,7 @@ pub(crate) mod report;
 mod routes;
 mod running;
 mod stream;
+pub(crate) mod tools;
 pub(crate) mod wire;
 
 pub(crate) use routes::{routes, takes_executions};

@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use stepflow_python::{Entry, EnvironmentChoice, ExecutionRequest, SecurityLevel};
 
-use crate::doors::native::wire::{CallBody, FileBody, Object, RequestBody, Whole, WishBody};
+use crate::doors::native::tools::limits_body;
+use crate::doors::native::wire::{CallBody, FileBody, Object, RequestBody};
 
 pub(crate) fn body(request: ExecutionRequest) -> RequestBody {
     let (stdin, stdin_base64) = match request.stdin.map(|bytes| String::from_utf8(bytes.to_vec())) {
@@ -12,8 +13,6 @@ pub(crate) fn body(request: ExecutionRequest) -> RequestBody {
         Some(Ok(text)) => (Some(text), None),
         Some(Err(binary)) => (None, Some(STANDARD.encode(binary.as_bytes()))),
     };
-    let wish = request.limits;
-    let number = |number: Option<u64>| number.map(Whole::cut);
     let (environment, packages) = match request.environment {
         EnvironmentChoice::Default => (None, Vec::new()),
         EnvironmentChoice::Asked { name, packages } => (name, packages),
@@ -36,19 +35,7 @@ pub(crate) fn body(request: ExecutionRequest) -> RequestBody {
                 })
             })
             .collect(),
-        limits: Object(WishBody {
-            wall_ms: number(wish.wall_ms),
-            cpu_ms: number(wish.cpu_ms),
-            memory_bytes: number(wish.memory_bytes),
-            processes: number(wish.processes),
-            workdir_bytes: number(wish.workdir_bytes),
-            workdir_inodes: number(wish.workdir_inodes),
-            output_bytes: number(wish.output_bytes),
-            output_hard_bytes: number(wish.output_hard_bytes),
-            artifacts: number(wish.artifacts),
-            artifact_bytes: number(wish.artifact_bytes),
-            source_bytes: number(wish.source_bytes),
-        }),
+        limits: Object(limits_body(&request.limits)),
         policy: policy(request.policy),
         environment,
         packages,

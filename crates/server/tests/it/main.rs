@@ -14,3 +14,4 @@ mod policy;
 mod remote;
 mod scripted;
 mod support;
+mod tools;

@@ -13,8 +13,8 @@ use stepflow_python::{
     Finding, ForkKind, FunctionRequest, HistogramReading, HistoryService, Isolation, Layer,
     LayerState, LimitPolicy, Limits, MetricFamily, MetricReading, MetricSeries, MetricType,
     Outcome, OutputStream, Package, ParserDescription, PoolStatus, PythonConfig, PythonError,
-    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Span, Usage, ValidationResult,
-    Value,
+    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, Span, ToolService, Tools, Usage,
+    ValidationResult, Value,
 };
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -29,6 +29,8 @@ pub(crate) struct Scripted {
     pub(crate) cancelled: AtomicUsize,
     pub(crate) changed: Arc<Notify>,
     pub(crate) sources: Mutex<Vec<String>>,
+    pub(crate) requests: Mutex<Vec<ExecutionRequest>>,
+    pub(crate) tools: Option<Tools>,
     /// Of each request that was started, whether it gives way.
     pub(crate) gave_way: Mutex<Vec<bool>>,
     /// Of each request that was started, what is run, where, and by whom.
@@ -236,6 +238,7 @@ impl PythonExecutor for Handle {
         let (id, (sender, events), (cancel, cancelled)) =
             (ExecutionId::random(), mpsc::channel(4), oneshot::channel());
         self.0.sources.lock().unwrap().push(request.source.clone());
+        self.0.requests.lock().unwrap().push(request.clone());
         self.0.gave_way.lock().unwrap().push(request.gives_way);
         let entry = serde_json::to_string(&request.entry).unwrap();
         let entry = format!("{entry} {:?} {:?}", request.directory, request.executor);
@@ -307,6 +310,10 @@ impl PythonExecutor for Handle {
 
     fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
         Some(Arc::new(crate::environments::Scripted::default()))
+    }
+
+    fn tools(&self) -> Option<Arc<dyn ToolService>> {
+        Some(Arc::new(self.0.tools.clone()?))
     }
 
     fn history(&self) -> Option<Arc<dyn HistoryService>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::{ApiKey, Bound, KeyMode, ServeError, ServerConfig, serve};
-use stepflow_python::PythonExecutor;
+use stepflow_python::{Database, LimitPolicy, PythonExecutor, SecurityLevel, Tools};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -33,9 +33,13 @@ pub(crate) async fn served(adjust: impl FnOnce(&mut ServerConfig)) -> Served {
 }
 
 pub(crate) async fn served_by(
-    scripted: Scripted,
+    mut scripted: Scripted,
     adjust: impl FnOnce(&mut ServerConfig),
 ) -> Served {
+    let database = Database::in_memory().await.unwrap();
+    let limits = LimitPolicy::default();
+    let tools = Tools::new(database, SecurityLevel::default(), None, limits);
+    scripted.tools = Some(tools);
     let scripted = Arc::new(scripted);
     let executor = Arc::new(Handle(Arc::clone(&scripted)));
     served_with(executor, scripted, adjust).await
@@ -99,6 +103,11 @@ impl Answer {
 }
 
 impl Served {
+    /// The tools as the server has them.
+    pub(crate) fn tools(&self) -> &Tools {
+        self.scripted.tools.as_ref().expect("the server has tools")
+    }
+
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
     }

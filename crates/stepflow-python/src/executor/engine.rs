@@ -23,6 +23,7 @@ use crate::packages;
 use crate::parser::{self, ParserConfig, PythonVersionNumber};
 use crate::records::{DatabaseError, EnvironmentRow, HistoryService, Opening, Recorder, Started};
 use crate::security::Watch;
+use crate::tools::{ToolService, Tools};
 use crate::validator::policy::Policy;
 
 /// Runs executions on an engine. Cheap to clone.
@@ -345,6 +346,14 @@ impl PythonExecutor for EngineExecutor {
     fn history(&self) -> Option<Arc<dyn HistoryService>> {
         let recorder = self.recorder.as_ref()?;
         Some(Arc::new(recorder.database().clone()))
+    }
+
+    fn tools(&self) -> Option<Arc<dyn ToolService>> {
+        let database = self.recorder.as_ref()?.database().clone();
+        let (major, minor, _) = self.version();
+        let limits = self.engine.limit_policy();
+        let tools = Tools::new(database, self.floor, Some((major, minor)), limits);
+        Some(Arc::new(tools))
     }
 
     async fn metrics(&self) -> Vec<MetricFamily> {

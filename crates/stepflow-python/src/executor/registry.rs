@@ -20,9 +20,11 @@ use super::{
 };
 use crate::environment::EnvironmentService;
 use crate::errors::PythonError;
+use crate::metrics::MetricFamily;
 use crate::parser::syntax::{SYNTAX_ERROR, TOO_COMPLEX};
 use crate::parser::{CustomPythonParser, ENCODING};
 use crate::records::HistoryService;
+use crate::tools::ToolService;
 
 /// What cannot be registered or chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -305,6 +307,14 @@ impl PythonExecutor for Executors {
 
     async fn pools(&self) -> Vec<PoolStatus> {
         self.native.pools().await
+    }
+
+    async fn metrics(&self) -> Vec<MetricFamily> {
+        self.native.metrics().await
+    }
+
+    fn tools(&self) -> Option<Arc<dyn ToolService>> {
+        self.native.tools()
     }
 
     fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {

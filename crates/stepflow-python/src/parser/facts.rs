@@ -12,6 +12,7 @@ use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_python_ast::{Expr, ModModule, Stmt};
 use ruff_text_size::{Ranged, TextRange};
 
+pub(crate) use self::docstrings::docstring as docstring_of;
 use self::docstrings::docstring;
 use super::lines::Lines;
 use super::module::{Constant, Import, PythonClass, PythonFunction};

@@ -27,10 +27,11 @@ mod tree;
 use std::time::Duration;
 
 use engine::Finding;
-use ruff_python_ast::{ModModule, PythonVersion};
+use ruff_python_ast::{Expr, ModModule, PythonVersion, Stmt};
 use ruff_python_parser::{Mode, ParseOptions, Parsed};
 
 use self::caps::{Admitted, Refused};
+pub(crate) use self::facts::docstring_of;
 pub(crate) use self::lines::Lines;
 
 pub use self::hints::{Hints, hints_of};
@@ -128,6 +129,18 @@ fn examine_here<T>(
         tree: &tree,
         version,
     }))
+}
+
+/// What `work` finds in a text that is one expression; `None` for any other. Only for pool threads.
+pub(crate) fn with_expression<T>(text: &str, work: impl FnOnce(&Expr) -> T) -> Option<T> {
+    let tree = parse(text, newest()).ok()?;
+    if tree.has_invalid_syntax() {
+        return None;
+    }
+    match tree.syntax().body.as_slice() {
+        [Stmt::Expr(only)] => Some(work(&only.value)),
+        _ => None,
+    }
 }
 
 async fn answer<T: Send + 'static>(work: impl FnOnce() -> Option<T> + Send + 'static) -> Option<T> {

@@ -13,6 +13,7 @@ mod housekeeping;
 mod instances;
 mod recorder;
 mod schema;
+mod tools;
 mod writer;
 
 pub use self::address::DatabaseAddress;
@@ -28,3 +29,4 @@ pub use self::housekeeping::Retention;
 pub use self::instances::Instance;
 pub(crate) use self::recorder::Opening;
 pub use self::recorder::Recorder;
+pub(crate) use self::tools::{Standing, ToolRow};

@@ -7,7 +7,7 @@ pub(crate) mod check;
 pub(crate) mod modules;
 pub(crate) mod policy;
 mod resolve;
-mod scopes;
+pub(crate) mod scopes;
 #[cfg(test)]
 mod tests;
 

@@ -18,4 +18,5 @@ mod scripts;
 mod sources;
 mod stdlib;
 mod support;
+mod tools;
 mod workflow;

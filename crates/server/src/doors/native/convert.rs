@@ -35,7 +35,7 @@ pub(crate) struct BadField {
     problem: String,
 }
 
-fn bad(path: impl Into<String>, problem: impl Into<String>) -> BadField {
+pub(super) fn bad(path: impl Into<String>, problem: impl Into<String>) -> BadField {
     BadField {
         path: path.into(),
         problem: problem.into(),
@@ -57,14 +57,14 @@ pub(crate) fn validation(body: &[u8]) -> Result<(String, SecurityLevel), BadFiel
     Ok((body.source, level(body.policy.as_deref())?))
 }
 
-fn level(policy: Option<&str>) -> Result<SecurityLevel, BadField> {
+pub(super) fn level(policy: Option<&str>) -> Result<SecurityLevel, BadField> {
     let level = policy.map(str::parse).transpose();
     Ok(level
         .map_err(|told: String| bad("policy", told))?
         .unwrap_or_default())
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadField> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadField> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let Object(parsed): Object<T> =
         serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -210,7 +210,7 @@ fn decode(path: &str, encoded: &str) -> Result<Bytes, BadField> {
         .map_err(|error| bad(path, format!("not base64: {error}")))
 }
 
-fn wish(body: WishBody) -> LimitOverrides {
+pub(crate) fn wish(body: WishBody) -> LimitOverrides {
     let number = |whole: Option<Whole>| whole.map(|Whole(number)| number);
     LimitOverrides {
         wall_ms: number(body.wall_ms),

@@ -12,12 +12,14 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use stepflow_python::{Event, ExecutionId};
+use stepflow_python::{Event, ExecutionId, ExecutionRequest};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::running::Running;
 use super::wire::HealthBody;
-use super::{artifact, capabilities, convert, environments, history, metrics, report, stream};
+use super::{
+    artifact, capabilities, convert, environments, history, metrics, report, stream, tools,
+};
 use crate::admission::Caller;
 use crate::app::App;
 use crate::auth::Peer;
@@ -35,6 +37,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
         .route("/v1/executions/{id}", get(history::show).delete(cancel))
         .route("/v1/executions/{id}/artifacts/{*name}", get(download))
         .merge(environments::routes())
+        .merge(tools::routes())
         .route("/v1/pools", get(pools))
         .route("/capabilities", get(show_capabilities))
         .route("/health", get(health))
@@ -43,7 +46,7 @@ pub(crate) fn routes() -> Router<Arc<App>> {
 
 /// Whether bodies sent to `path` may be as large as an execution request.
 pub(crate) fn takes_executions(path: &str) -> bool {
-    matches!(path, EXECUTIONS | VALIDATE)
+    matches!(path, EXECUTIONS | VALIDATE) || tools::takes_much(path)
 }
 
 async fn execute(
@@ -54,15 +57,25 @@ async fn execute(
     body: Body,
 ) -> Result<Response, Failure> {
     let (bytes, budget) = read_body(&app, &headers, body).await?;
-    let mut request =
-        convert::request(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()))?;
+    let request = convert::request(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()))?;
     drop(bytes);
-    let permit = app.admission.admit(&caller).await?;
+    run(&app, peer, &caller, &headers, (request, budget)).await
+}
+
+/// Admits an execution, runs it and answers with its end, or with its events.
+pub(super) async fn run(
+    app: &App,
+    peer: Peer,
+    caller: &Arc<Caller>,
+    headers: &HeaderMap,
+    (mut request, budget): (ExecutionRequest, OwnedSemaphorePermit),
+) -> Result<Response, Failure> {
+    let permit = app.admission.admit(caller).await?;
     request.gives_way = permit.gives_way();
     let detail = peer == Peer::Owner;
-    let started = Running::start(&app, request, permit, budget).await;
+    let started = Running::start(app, request, permit, budget).await;
     let mut running = started.map_err(|error| Failure::execution(&error, None, detail))?;
-    if wants_events(&headers) {
+    if wants_events(headers) {
         return Ok(stream::events(running, app.keep_alive, detail));
     }
     loop {
@@ -94,7 +107,7 @@ async fn validate(
 }
 
 /// The whole body, and its share of the memory that all waiting bodies may take.
-async fn read_body(
+pub(super) async fn read_body(
     app: &App,
     headers: &HeaderMap,
     body: Body,

@@ -3,7 +3,7 @@
 use ruff_python_ast::Stmt;
 
 /// The docstring of a body, cleaned.
-pub(super) fn docstring(body: &[Stmt]) -> Option<String> {
+pub(crate) fn docstring(body: &[Stmt]) -> Option<String> {
     let first = body.first()?.as_expr_stmt()?;
     let literal = first.value.as_string_literal_expr()?;
     Some(clean(literal.value.to_str()))

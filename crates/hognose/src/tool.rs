@@ -1,0 +1,224 @@
+//! `hognose tool`: Python modules that are kept as tools and called by name.
+//!
+//! A running server of the same state folder is asked; else the records of the folder are opened,
+//! and a call has an engine of its own.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use server::RemoteExecutor;
+use stepflow_python::tools::Arguments;
+use stepflow_python::{
+    Database, Engine, EngineExecutor, ExecutionRequest, LimitOverrides, PythonExecutor,
+    SecurityLevel, Tool, ToolOrder, ToolService, ToolSettings, Tools,
+};
+
+use crate::arguments::{ToolCommand, ToolWish};
+use crate::output::{line, note};
+use crate::run::{self, Show};
+use crate::serve::FAREWELL;
+use crate::settings::{Common, Sources};
+use crate::signals::Stop;
+use crate::start::{self, Size};
+use crate::{exit, limits, records, script};
+
+/// Runs one of the subcommands; returns the exit code.
+pub(crate) async fn tool(command: ToolCommand, sources: &Sources) -> anyhow::Result<u8> {
+    let common = sources.common(command.common())?;
+    let kept = Kept::find(&common, sources).await?;
+    let told = match command {
+        ToolCommand::Add(wish) => {
+            let added = kept.tools.add(order(*wish, sources)?).await?;
+            format!("{} {}  {}", added.name, added.version, names(&added))
+        }
+        ToolCommand::List { json, .. } => {
+            let all = kept.tools.list().await?;
+            if json {
+                server::tools_json(all)?.to_string()
+            } else {
+                if all.is_empty() {
+                    note("there is no tool yet; `hognose tool add` registers one");
+                }
+                let row = |one: &stepflow_python::ToolSummary| {
+                    format!("{} {}  {}", one.name, one.version, one.functions.join(", "))
+                };
+                all.iter().map(row).collect::<Vec<_>>().join("\n")
+            }
+        }
+        ToolCommand::Show { name, json, .. } => {
+            let found = kept.tools.find(&name).await?;
+            if json {
+                server::tool_json(found)?.to_string()
+            } else {
+                describe(&found)
+            }
+        }
+        ToolCommand::Call {
+            name,
+            function,
+            arguments,
+            output,
+            json,
+            ..
+        } => {
+            let arguments = read_arguments(&arguments)?;
+            let request = kept.tools.find(&name).await?.call(&function, arguments)?;
+            let show = Show {
+                json,
+                output: &output,
+            };
+            return call(kept, request, &show, &common, sources).await;
+        }
+        ToolCommand::Remove { names, .. } => {
+            for name in &names {
+                kept.tools.remove(name).await?;
+            }
+            String::new()
+        }
+    };
+    if !told.is_empty() {
+        line(&told).context("cannot write to standard output")?;
+    }
+    Ok(0)
+}
+
+/// Where the tools are.
+struct Kept {
+    tools: Arc<dyn ToolService>,
+    server: Option<RemoteExecutor>,
+}
+
+impl Kept {
+    async fn find(common: &Common, sources: &Sources) -> anyhow::Result<Self> {
+        let found = RemoteExecutor::connect(&common.socket()).await;
+        if let Some(server) = found.context("cannot ask the server of this state folder")? {
+            let tools = server.tools().context("the server has no tools")?;
+            let server = Some(server);
+            return Ok(Self { tools, server });
+        }
+        let Some(address) = records::address(None, common, sources)? else {
+            bail!("tools are kept with the records, and the setting for those is `off`");
+        };
+        common.create_state_dir()?;
+        let database = Database::open(&address).await?;
+        let limits = sources.limit_policy(&[])?;
+        let tools = Tools::new(database, SecurityLevel::default(), None, limits);
+        Ok(Self {
+            tools: Arc::new(tools),
+            server: None,
+        })
+    }
+}
+
+async fn call(
+    kept: Kept,
+    request: ExecutionRequest,
+    show: &Show<'_>,
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<u8> {
+    let mut stop = Stop::watch()?;
+    if let Some(server) = kept.server {
+        return run::supervise(show, &server, request, stop).await;
+    }
+    let (engine, executor) = tokio::select! {
+        started = start_engine(common, sources, &request) => started?,
+        () = stop.wanted() => return Ok(exit::CANCELLED),
+    };
+    let ended = run::supervise(show, &executor, request, stop).await;
+    drop(executor);
+    engine.shutdown(FAREWELL).await;
+    ended
+}
+
+/// An engine for one call; with requested environments only where the tool wants one.
+async fn start_engine(
+    common: &Common,
+    sources: &Sources,
+    request: &ExecutionRequest,
+) -> anyhow::Result<(Engine, EngineExecutor)> {
+    let policy = sources.limit_policy(&[])?;
+    let environment = start::environment(common).await?;
+    if request.environment == stepflow_python::EnvironmentChoice::Default {
+        let engine = start::engine(common, environment, Size::ONE, policy).await?;
+        return Ok((engine.clone(), EngineExecutor::new(engine)));
+    }
+    let wish = sources.requested()?;
+    let opened = start::open_requested(common, wish.folder.clone()).await?;
+    let wish = (opened, wish);
+    let started = start::engine_with_requested(common, environment, Size::ONE, policy, wish);
+    let (engine, environments) = started.await?;
+    engine.drop_privileges().context("cannot give up root")?;
+    let executor = EngineExecutor::with_environments(engine.clone(), environments);
+    Ok((engine, executor))
+}
+
+fn order(wish: ToolWish, sources: &Sources) -> anyhow::Result<ToolOrder> {
+    let mut overrides = LimitOverrides::default();
+    for pair in &wish.limits {
+        limits::set_pair(&mut overrides, pair)?;
+    }
+    let told = |told: String| anyhow::anyhow!(told);
+    Ok(ToolOrder {
+        name: wish.name.parse().map_err(told)?,
+        version: wish
+            .version
+            .map(|text| text.parse().map_err(told))
+            .transpose()?,
+        description: wish.description,
+        source: script::read(&wish.file, &[])?.source,
+        settings: ToolSettings {
+            policy: sources.policy(wish.policy.as_deref())?,
+            environment: wish.environment,
+            packages: wish.packages,
+            limits: overrides,
+        },
+        replace: wish.replace,
+    })
+}
+
+/// A JSON object, or what stands on standard input for `-`.
+fn read_arguments(text: &str) -> anyhow::Result<Arguments> {
+    let mut read = String::new();
+    let text = if text == "-" {
+        let mut input = std::io::stdin();
+        input
+            .read_to_string(&mut read)
+            .context("cannot read the arguments")?;
+        read.as_str()
+    } else {
+        text
+    };
+    serde_json::from_str(text).context("the arguments must be one JSON object")
+}
+
+fn names(tool: &Tool) -> String {
+    let names: Vec<&str> = tool.functions.iter().map(|one| one.name.as_str()).collect();
+    names.join(", ")
+}
+
+/// A tool for people: what it is, how it is run, and each function with its schema.
+fn describe(tool: &Tool) -> String {
+    let settings = &tool.settings;
+    let mut lines = vec![format!("{} {}", tool.name, tool.version)];
+    lines.extend(tool.description.lines().map(str::to_owned));
+    lines.push(format!("policy {}", settings.policy.name()));
+    if let Some(environment) = &settings.environment {
+        lines.push(format!("environment {environment}"));
+    }
+    if !settings.packages.is_empty() {
+        lines.push(format!("packages {}", settings.packages.join(", ")));
+    }
+    for function in &tool.functions {
+        let asynchronous = if function.is_async { "async " } else { "" };
+        lines.push(String::new());
+        lines.push(format!("{asynchronous}{}", function.name));
+        lines.extend(function.description.lines().map(|text| format!("  {text}")));
+        let schema = function.schema();
+        let shown = serde_json::to_string_pretty(&schema["properties"]).unwrap_or_default();
+        lines.extend(shown.lines().map(|text| format!("  {text}")));
+        lines.push(format!("  required {}", schema["required"]));
+    }
+    lines.join("\n")
+}

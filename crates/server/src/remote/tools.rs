@@ -1,0 +1,101 @@
+//! The tools of a server on this host.
+
+use async_trait::async_trait;
+use axum::http::Method;
+use serde::de::DeserializeOwned;
+use stepflow_python::tools::functions_of;
+use stepflow_python::{Tool, ToolError, ToolOrder, ToolService, ToolSettings, ToolSummary};
+
+use super::client::{Answer, CallError, Client};
+use crate::doors::native::convert::wish;
+use crate::doors::native::report::percent_encode;
+use crate::doors::native::tools::order_body;
+use crate::doors::native::tools::wire::{ToolBody, ToolSummaryBody};
+use crate::error::ErrorBody;
+
+/// Asks the server; what it refuses comes back in its own words.
+#[derive(Debug)]
+pub(crate) struct RemoteTools {
+    client: Client,
+}
+
+impl RemoteTools {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn call(&self, method: Method, path: &str) -> Result<Answer, ToolError> {
+        checked(self.client.call(method, path).await)
+    }
+}
+
+fn checked(answer: Result<Answer, CallError>) -> Result<Answer, ToolError> {
+    let answer = answer.map_err(|error| broken(&error))?;
+    if answer.status.is_success() {
+        return Ok(answer);
+    }
+    let told: ErrorBody = parse(&answer)?;
+    Err(ToolError::Refused(told.error.message))
+}
+
+fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ToolError> {
+    serde_json::from_slice(&answer.body).map_err(|error| broken(&error))
+}
+
+fn broken(reason: &impl ToString) -> ToolError {
+    ToolError::Remote(reason.to_string())
+}
+
+fn place(name: &str) -> String {
+    format!("/v1/tools/{}", percent_encode(name, b"-_"))
+}
+
+/// What a source offers is found in it again: a schema says less than the functions themselves.
+async fn tool(body: ToolBody) -> Result<Tool, ToolError> {
+    let odd = |told: String| broken(&told);
+    Ok(Tool {
+        name: body.name.parse().map_err(odd)?,
+        version: body.version.parse().map_err(odd)?,
+        description: body.description,
+        settings: ToolSettings {
+            policy: body.policy.parse().map_err(odd)?,
+            environment: body.environment,
+            packages: body.packages,
+            limits: wish(body.limits),
+        },
+        functions: functions_of(&body.source, None).await?,
+        source: body.source,
+    })
+}
+
+#[async_trait]
+impl ToolService for RemoteTools {
+    async fn add(&self, order: ToolOrder) -> Result<Tool, ToolError> {
+        let json = serde_json::to_vec(&order_body(&order)).map_err(|error| broken(&error))?;
+        let answer = checked(self.client.post("/v1/tools", json).await)?;
+        tool(parse(&answer)?).await
+    }
+
+    async fn list(&self) -> Result<Vec<ToolSummary>, ToolError> {
+        let answer = self.call(Method::GET, "/v1/tools").await?;
+        let bodies: Vec<ToolSummaryBody> = parse(&answer)?;
+        let summary = |body: ToolSummaryBody| {
+            Ok(ToolSummary {
+                name: body.name.parse()?,
+                version: body.version.parse()?,
+                description: body.description,
+                functions: body.functions,
+            })
+        };
+        let all: Result<_, String> = bodies.into_iter().map(summary).collect();
+        all.map_err(|told| broken(&told))
+    }
+
+    async fn find(&self, name: &str) -> Result<Tool, ToolError> {
+        tool(parse(&self.call(Method::GET, &place(name)).await?)?).await
+    }
+
+    async fn remove(&self, name: &str) -> Result<(), ToolError> {
+        self.call(Method::DELETE, &place(name)).await.map(drop)
+    }
+}

@@ -1,0 +1,166 @@
+//! Tools and their modules: one row each, changed in one transaction.
+
+use sqlx::any::AnyRow;
+use sqlx::{Any, Row, Transaction};
+
+use super::{Database, DatabaseError};
+
+/// A tool as it is kept; what is JSON is kept as its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ToolRow {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) version: [i32; 3],
+    pub(crate) description: String,
+    pub(crate) configuration: String,
+    pub(crate) source: String,
+    pub(crate) functions: String,
+    pub(crate) classes: String,
+    pub(crate) imports: String,
+    pub(crate) dependencies: String,
+}
+
+/// What is to be done with the tool that has the name already.
+pub(crate) enum Standing {
+    /// It stays as it is.
+    Kept,
+    /// The new one takes its place and its identity, in this version.
+    Replaced([i32; 3]),
+}
+
+const SELECT: &str = "
+    SELECT tools.id, name, version_major, version_minor, version_patch, description, configuration,
+        source_code, functions, classes, imports, dependencies
+    FROM tools JOIN python_modules ON python_modules.tool_id = tools.id
+    WHERE name = $1";
+const SELECT_ALL: &str = "
+    SELECT tools.id, name, version_major, version_minor, version_patch, description, configuration,
+        '' AS source_code, functions, '' AS classes, '' AS imports, '' AS dependencies
+    FROM tools JOIN python_modules ON python_modules.tool_id = tools.id
+    ORDER BY name";
+const COUNT: &str = "SELECT count(*) FROM tools";
+const INSERT: &str = "
+    INSERT INTO tools (id, name, version_major, version_minor, version_patch, description, configuration)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (id) DO UPDATE SET version_major = excluded.version_major,
+        version_minor = excluded.version_minor, version_patch = excluded.version_patch,
+        description = excluded.description, configuration = excluded.configuration";
+const DELETE_MODULE: &str = "DELETE FROM python_modules WHERE tool_id = $1";
+const INSERT_MODULE: &str = "
+    INSERT INTO python_modules (tool_id, module_name, source_code, functions, classes, imports, dependencies)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+const DELETE: &str = "DELETE FROM tools WHERE name = $1";
+
+impl Database {
+    /// Writes a tool, unless `decide` keeps or refuses to touch the one of its name. `decide` is
+    /// told how many tools there are when there is none of that name.
+    ///
+    /// Errors: those of `decide`; the database's.
+    pub(crate) async fn save_tool<E: From<DatabaseError>>(
+        &self,
+        mut tool: ToolRow,
+        decide: impl FnOnce(Result<&ToolRow, usize>) -> Result<Standing, E> + Send,
+    ) -> Result<ToolRow, E> {
+        let at = || DatabaseError::at("write the tool");
+        let mut transaction = self.write().await.map_err(at())?;
+        match find(&mut transaction, &tool.name).await.map_err(at())? {
+            Some(standing) => match decide(Ok(&standing))? {
+                Standing::Kept => return Ok(standing),
+                Standing::Replaced(version) => {
+                    tool.id = standing.id;
+                    tool.version = version;
+                }
+            },
+            None => {
+                let count = sqlx::query(COUNT).fetch_one(&mut *transaction).await;
+                let count = count.and_then(|row| row.try_get::<i64, _>(0));
+                let count = usize::try_from(count.map_err(at())?).unwrap_or_default();
+                decide(Err(count))?;
+            }
+        }
+        write(&mut transaction, &tool).await.map_err(at())?;
+        transaction.commit().await.map_err(at())?;
+        Ok(tool)
+    }
+
+    /// The tool of a name.
+    pub(crate) async fn tool(&self, name: &str) -> Result<Option<ToolRow>, DatabaseError> {
+        let found = sqlx::query(SELECT).bind(name).fetch_optional(self.pool());
+        let row = found
+            .await
+            .and_then(|row| row.as_ref().map(read).transpose());
+        row.map_err(DatabaseError::at("read the tool"))
+    }
+
+    /// All tools by name, without their sources.
+    pub(crate) async fn tools(&self) -> Result<Vec<ToolRow>, DatabaseError> {
+        let rows = sqlx::query(SELECT_ALL).fetch_all(self.pool()).await;
+        let rows = rows.and_then(|rows| rows.iter().map(read).collect());
+        rows.map_err(DatabaseError::at("read the tools"))
+    }
+
+    /// Removes the tool of a name; `false` when there is none.
+    pub(crate) async fn remove_tool(&self, name: &str) -> Result<bool, DatabaseError> {
+        let removed = sqlx::query(DELETE).bind(name).execute(self.pool()).await;
+        let removed = removed.map_err(DatabaseError::at("remove the tool"))?;
+        Ok(removed.rows_affected() > 0)
+    }
+}
+
+async fn find(
+    transaction: &mut Transaction<'static, Any>,
+    name: &str,
+) -> Result<Option<ToolRow>, sqlx::Error> {
+    let found = sqlx::query(SELECT).bind(name);
+    let row = found.fetch_optional(&mut **transaction).await?;
+    row.as_ref().map(read).transpose()
+}
+
+async fn write(
+    transaction: &mut Transaction<'static, Any>,
+    tool: &ToolRow,
+) -> Result<(), sqlx::Error> {
+    let [major, minor, patch] = tool.version;
+    sqlx::query(INSERT)
+        .bind(&tool.id)
+        .bind(&tool.name)
+        .bind(major)
+        .bind(minor)
+        .bind(patch)
+        .bind(&tool.description)
+        .bind(&tool.configuration)
+        .execute(&mut **transaction)
+        .await?;
+    let gone = sqlx::query(DELETE_MODULE).bind(&tool.id);
+    gone.execute(&mut **transaction).await?;
+    sqlx::query(INSERT_MODULE)
+        .bind(&tool.id)
+        .bind(&tool.name)
+        .bind(&tool.source)
+        .bind(&tool.functions)
+        .bind(&tool.classes)
+        .bind(&tool.imports)
+        .bind(&tool.dependencies)
+        .execute(&mut **transaction)
+        .await
+        .map(drop)
+}
+
+fn read(row: &AnyRow) -> Result<ToolRow, sqlx::Error> {
+    let text = |index: usize| {
+        let text: Option<String> = row.try_get(index)?;
+        Ok::<_, sqlx::Error>(text.unwrap_or_default())
+    };
+    Ok(ToolRow {
+        id: text(0)?,
+        name: text(1)?,
+        version: [row.try_get(2)?, row.try_get(3)?, row.try_get(4)?],
+        description: text(5)?,
+        configuration: text(6)?,
+        source: text(7)?,
+        functions: text(8)?,
+        classes: text(9)?,
+        imports: text(10)?,
+        dependencies: text(11)?,
+    })
+}
