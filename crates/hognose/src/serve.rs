@@ -74,8 +74,12 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
     // Its clone of the engine has to be gone before the engine can leave.
     let _ = warming.await;
     engine.shutdown(FAREWELL).await;
-    if let Some(recorder) = recorder {
-        recorder.close().await;
+    if let Some(recorder) = recorder
+        && tokio::time::timeout(FAREWELL, recorder.close())
+            .await
+            .is_err()
+    {
+        note("the database of records could not be closed in time; whatever was answered is in it");
     }
     served?;
     let Some(reason) = death else { return Ok(0) };

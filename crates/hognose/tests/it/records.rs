@@ -178,6 +178,34 @@ fn a_killed_server_has_lost_no_execution_that_was_answered() {
 }
 
 #[test]
+fn a_server_that_is_stopped_leaves_in_time_and_an_empty_log() {
+    let state = state();
+    let mut server = Server::start(state.path());
+    let answer = answer(server.execute("1"));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the program under test is stopped"
+    )]
+    let told = Command::new("kill")
+        .arg(server.child.id().to_string())
+        .status();
+    assert!(told.unwrap().success());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        if let Some(status) = server.child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(0));
+    let log = std::fs::metadata(state.path().join("records.sqlite-wal"));
+    assert_eq!(log.map_or(0, |log| log.len()), 0);
+    let told = history(state.path(), &[]);
+    assert_eq!(told["executions"][0]["id"], answer["id"]);
+}
+
+#[test]
 fn a_second_server_does_not_take_the_records_of_the_first() {
     let state = state();
     let _server = Server::start(state.path());
