@@ -12,6 +12,8 @@ use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::limits::LimitOverrides;
 
+/// Longest path of a file. Units: bytes.
+const MOST_NAME: usize = 1024;
 /// Most components of a file's path.
 const MOST_DEPTH: usize = 16;
 
@@ -178,7 +180,16 @@ impl ExecutionRequest {
             let name = name.to_owned();
             return Err(ExecutionError::FileName { name });
         }
-        match clash(&self.files, main) {
+        // What is there has a meaning of its own, and is made before the program's file.
+        if main
+            .split('/')
+            .next()
+            .is_some_and(|first| ["input", "output"].contains(&first))
+        {
+            let reason = format!("a script cannot be below `input` or `output`, as {main:?} is");
+            return Err(ExecutionError::Entry { reason });
+        }
+        match clash(&self.files, main, self.directory.as_deref()) {
             Some(name) => Err(ExecutionError::FileClash {
                 name: name.to_owned(),
             }),
@@ -197,8 +208,8 @@ pub struct InputFile {
 }
 
 impl InputFile {
-    /// Whether `name` can be a file below `/code/input`: 1 to 16 components with `/` between them, none
-    /// of which is empty, `.`, `..`, longer than 255 bytes, or has control characters.
+    /// Whether `name` can be a file below `/code/input`: at most 1024 bytes, and 1 to 16 components with
+    /// `/` between them, none of which is empty, `.`, `..`, longer than 255 bytes, or has control characters.
     ///
     /// Source: security/REPORT.md, section 8 (names).
     #[must_use]
@@ -206,15 +217,16 @@ impl InputFile {
         let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         let is_plain =
             |part: &str| !part.is_empty() && part.len() <= 255 && part != "." && part != "..";
-        name.split('/').count() <= MOST_DEPTH
+        name.len() <= MOST_NAME
+            && name.split('/').count() <= MOST_DEPTH
             && name.split('/').all(is_plain)
             && !name.chars().any(|c| c.is_control() || bidi(c))
     }
 }
 
 /// The name of a file that cannot be placed beside the others: it is there twice, or it is a folder of
-/// another one or of the program's own file.
-fn clash<'a>(files: &'a [InputFile], main: &'a str) -> Option<&'a str> {
+/// another one or of the program's own file. `directory` is a folder that is made beside them.
+fn clash<'a>(files: &'a [InputFile], main: &'a str, directory: Option<&'a str>) -> Option<&'a str> {
     let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let is_file = |folder: &str| folder == main || names.contains(folder);
     let inside_a_file = |name: &'a str| {
@@ -225,7 +237,10 @@ fn clash<'a>(files: &'a [InputFile], main: &'a str) -> Option<&'a str> {
     let twice = files.iter().find(|file| !seen.insert(file.name.as_str()));
     let twice = twice.map(|file| file.name.as_str());
     let mut all = std::iter::once(main).chain(names.iter().copied());
-    twice.or_else(|| all.find_map(inside_a_file))
+    let no_folder = |name: &&'a str| is_file(name) || inside_a_file(name).is_some();
+    twice
+        .or_else(|| all.find_map(inside_a_file))
+        .or_else(|| directory.filter(no_folder))
 }
 
 #[cfg(test)]
@@ -249,7 +264,34 @@ mod tests {
             (&["ab", "a/b", "a b"], "tools/run.py", None),
         ] {
             let files: Vec<_> = names.iter().map(file).collect();
-            assert_eq!(clash(&files, main), expected, "{names:?}");
+            assert_eq!(clash(&files, main, None), expected, "{names:?}");
+        }
+        let files = [file(&"a/b")];
+        for (directory, is_folder) in [
+            ("a", true),
+            ("new/x", true),
+            ("a/b", false),
+            ("a/b/c", false),
+            ("main.py", false),
+        ] {
+            let found = clash(&files, "main.py", Some(directory));
+            assert_eq!(found.is_none(), is_folder, "{directory}");
+        }
+    }
+
+    #[test]
+    fn a_script_is_never_where_files_have_a_meaning() {
+        for (path, passes) in [
+            ("input/run.py", false),
+            ("output", false),
+            ("inputs/run.py", true),
+            ("a/input", true),
+        ] {
+            let request = ExecutionRequest {
+                entry: Entry::Script(path.to_owned()),
+                ..Default::default()
+            };
+            assert_eq!(request.check_names().is_ok(), passes, "{path}");
         }
     }
 
@@ -312,6 +354,12 @@ mod tests {
             assert!(InputFile::is_valid_name(good), "{good:?}");
         }
         let (long, deep) = ("x".repeat(256), "d/".repeat(MOST_DEPTH) + "x");
+        let (fits, whole) = ("d".repeat(204) + "/", "d".repeat(205) + "/");
+        let (fits, whole) = (
+            fits.repeat(4) + &"x".repeat(204),
+            whole.repeat(4) + &"x".repeat(201),
+        );
+        assert!(InputFile::is_valid_name(&fits), "1024 bytes");
         for bad in [
             "",
             ".",
@@ -327,6 +375,7 @@ mod tests {
             "a\u{202e}b",
             &long,
             &deep,
+            &whole,
         ] {
             assert!(!InputFile::is_valid_name(bad), "{bad:?}");
         }
