@@ -91,45 +91,24 @@ def _run(given: tuple) -> _Ending:
 
 
 def execute_request(namespace: dict, told: int) -> _Ending:
-    """Runs the program of the request in `namespace`; `told` as in `prepare.take_request`."""
+    """Runs the program of the request in `namespace`; `told` as in `prepare.take_request`.
+
+    Tells how it ended, before anything is flushed or shut down.
+    """
     try:
         source, place, wanted = prepare.take_request(told, layout.REQUEST_FD)
     except BaseException as error:
         _refuse("start the program", error)
-    last = None
-    if wanted is not None:
-        try:
+    # Before anything of the program runs: `entry.enter` imports the packages of a module.
+    ending = _Ending()
+    error = value = last = None
+    describe = failures.describe
+    try:
+        if wanted is not None:
             source, place, last = entry.enter(wanted, source, place, namespace)
-        except BaseException as error:
-            return _failed(error, source, failures.describe)
-    try:
-        codes = program.compile_at(source, place)
-    except BaseException as error:
-        return _failed(error, source, failures.describe_compile_error)
-    return execute(codes, namespace, source, last)
-
-
-def _failed(error: BaseException, source: bytes, describe: object) -> _Ending:
-    """The end of a program that raised before its first line."""
-    ending = _Ending()
-    _conclude(ending, error, source, describe)
-    return ending
-
-
-def _refuse(what: str, error: BaseException) -> None:
-    os.write(2, f"cannot {what}: {text.describe(error, 1024)}\n".encode())
-    _exit(LOST_STATUS)
-
-
-def execute(codes: tuple, namespace: dict, source: bytes, last: object) -> _Ending:
-    """Runs compiled source; tells how it ended, before anything is flushed or shut down.
-
-    `last`, if any, is called with the namespace after it, and gives the value in its place.
-    """
-    ending = _Ending()
-    code, expression = codes
-    error = value = None
-    try:
+        describe = failures.describe_compile_error
+        code, expression = program.compile_at(source, place)
+        describe = failures.describe
         exec(code, namespace)
         if expression is not None:
             value = eval(expression, namespace)
@@ -144,7 +123,7 @@ def execute(codes: tuple, namespace: dict, source: bytes, last: object) -> _Endi
         except BaseException:
             pass  # A trace or profile function raised; CPython has removed it for that.
     if error is not None:
-        _conclude(ending, error, source, failures.describe)
+        _conclude(ending, error, source, describe)
         return ending
     ending.status = 0
     if value is None:
@@ -152,6 +131,11 @@ def execute(codes: tuple, namespace: dict, source: bytes, last: object) -> _Endi
     else:
         ending.body = {"end": "completed", "value": _guarded(values.describe, value, _encode)}
     return ending
+
+
+def _refuse(what: str, error: BaseException) -> None:
+    os.write(2, f"cannot {what}: {text.describe(error, 1024)}\n".encode())
+    _exit(LOST_STATUS)
 
 
 def _conclude(ending: _Ending, error: BaseException, source: bytes, describe: object) -> None:

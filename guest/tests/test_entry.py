@@ -168,11 +168,23 @@ class Modules(ProgramCase):
             ("math", [], "ImportError", None),
             ("p.x", [("p/__init__.py", b"1/0")], "ZeroDivisionError", "division by zero"),
             ("p.x", [("p/__init__.py", b"raise SystemExit(5)")], "SystemExit", "5"),
+            ("p.x", [("p/__init__.py", b"import sys\nsys.settrace(lambda *a: 1 / 0)\n1 / 0")],
+             "ZeroDivisionError", "division by zero"),
+            ("p.x", [("p/__init__.py", b"import sys\nsys.setrecursionlimit(60)\n1 / 0")],
+             "ZeroDivisionError", "division by zero"),
             ("p", [("p.py", b"def")], "SyntaxError", None),
         ]:
             seen = self.raises("", kind, files=[entry(module=name), *files])
             if message:
                 self.assertEqual(seen.exception["message"], message)
+        # A copy that its package makes is not the program, whatever ends it.
+        fork = b"import os\nif os.fork() == 0: 1 / 0\nos.wait()\nraise SystemExit(5)"
+        seen = self.raises("", "SystemExit", files=[entry(module="p.x"), ("p/__init__.py", fork)])
+        self.assertEqual(seen.exception["message"], "5")
+        # Its own hook tells it, as it would tell what the module itself raises.
+        hook = b"import sys\nsys.excepthook = lambda *a: print('hook', file=sys.stderr)\n1 / 0"
+        files = [entry(module="p.x"), ("p/__init__.py", hook)]
+        self.assertEqual(self.raises("", "ZeroDivisionError", files=files).stderr, b"hook\n")
         seen = self.raises("", "ZeroDivisionError", files=[entry(module="p"), ("p.py", b"\n\n1/0")])
         self.assertEqual([f["line"] for f in seen.exception["frames"]], [3])
         self.assertEqual(seen.exception["frames"][0]["source"], "1/0")
