@@ -3,7 +3,7 @@
 mod custom;
 mod engine;
 mod entry;
-mod judge;
+pub(crate) mod judge;
 mod registry;
 mod replay;
 mod request;

@@ -165,22 +165,23 @@ impl Executors {
         }
     }
 
-    /// What the policy of the product's own executor has against a request.
+    /// What the policy of the product's own executor has against a request, whose level is the one
+    /// that holds.
     async fn findings(&self, request: &ExecutionRequest) -> Result<Vec<Finding>, ExecutionError> {
-        let level = self.native.validate("", request.policy).await?.level;
+        let level = request.policy;
         // Who is permissive lets a program fail by its syntax, and it need not be ours.
         let counts = |finding: &Finding| {
             level > SecurityLevel::Permissive
                 || ![SYNTAX_ERROR, TOO_COMPLEX, ENCODING].contains(&finding.code.as_str())
         };
         let mut all = Vec::new();
-        for (file, text) in judge::texts(request) {
-            let found = match text {
-                Ok(text) => self.native.validate(&text, request.policy).await?.findings,
-                Err(unreadable) => vec![unreadable],
+        for text in judge::texts(request) {
+            let found = match &text.content {
+                Ok(content) => self.native.validate(content, level).await?.findings,
+                Err(unreadable) => vec![unreadable.clone()],
             };
             let found = found.into_iter().filter(counts);
-            all.extend(found.map(|finding| judge::named(file, finding)));
+            all.extend(found.map(|finding| text.told(finding)));
         }
         Ok(all)
     }
@@ -189,12 +190,14 @@ impl Executors {
     async fn start_custom(
         &self,
         custom: &Custom,
-        request: ExecutionRequest,
+        mut request: ExecutionRequest,
     ) -> Result<Execution, ExecutionError> {
         let began = Instant::now();
         entry::check(&request)?;
         let limits = self.native.capabilities().limits.resolve(&request.limits)?;
         entry::check_length(&request, &limits)?;
+        // It is told the level that holds, not the one that was asked for.
+        request.policy = self.native.validate("", request.policy).await?.level;
         let findings = self.findings(&request).await?;
         if findings.is_empty() {
             return Ok(custom.clone().spawn(request, limits));

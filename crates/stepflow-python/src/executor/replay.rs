@@ -55,16 +55,19 @@ pub(super) async fn run<E: PythonExecutor + ?Sized>(
             Requested::Function(request) => executor.execute_function(request).await,
         }
     };
+    // An executor that answers by an error, or not at all, has no time of its own to tell.
+    let unanswered = |began: Instant| PythonResponse {
+        execution_time: began.elapsed(),
+        ..Default::default()
+    };
+    let called = Instant::now();
     let (response, outcome) = match tokio::time::timeout(limits.wall, answer).await {
         Ok(Ok(response)) => {
             let outcome = response.told_outcome();
             (response, outcome)
         }
-        Ok(Err(error)) => (PythonResponse::default(), ended_by(error)?),
-        Err(_) => (
-            PythonResponse::default(),
-            Outcome::LimitExceeded(Limit::Wall),
-        ),
+        Ok(Err(error)) => (unanswered(called), ended_by(error)?),
+        Err(_) => (unanswered(called), Outcome::LimitExceeded(Limit::Wall)),
     };
     let mut report = report(id, outcome, limits, start);
     report.usage = Usage {
@@ -78,8 +81,10 @@ pub(super) async fn run<E: PythonExecutor + ?Sized>(
         (Stream::Stderr, response.stderr),
     ] {
         let captured = CapturedOutput::of(text.as_bytes(), limits.output_bytes);
-        if !captured.head.is_empty() {
-            events.push(Event::Output(stream, captured.head.clone()));
+        for part in [&captured.head, &captured.tail] {
+            if !part.is_empty() {
+                events.push(Event::Output(stream, part.clone()));
+            }
         }
         match stream {
             Stream::Stdout => report.stdout = captured,

@@ -7,18 +7,22 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use engine::{
     Event, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitOverrides,
-    Outcome, SecurityLevel, Span,
+    Outcome, PoolStatus, SecurityLevel, Span,
 };
 
 use super::{
-    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, PythonConfig, PythonExecutor,
-    PythonRequest, PythonResponse, ScriptRequest, ValidationResult, judge, of_script, replay,
-    run_to_end, source,
+    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Judgement, PythonConfig,
+    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, ValidationResult, judge,
+    of_script, replay, run_to_end, source,
 };
-use crate::environment::{EnvironmentConfig, PythonEnvironment, PythonEnvironmentImpl};
+use crate::environment::{
+    EnvironmentConfig, EnvironmentService, PythonEnvironment, PythonEnvironmentImpl,
+};
 use crate::errors::PythonError;
+use crate::metrics::MetricFamily;
 use crate::records::{Database, HistoryService};
 use crate::security::PythonSecurity;
+use crate::tools::ToolService;
 
 /// How executions are run. Source: seed 003, "ExecutorConfig".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,8 +136,10 @@ impl PythonExecutorImpl {
     /// The request within the configuration and the environment's security settings.
     fn within(&self, request: ExecutionRequest) -> ExecutionRequest {
         let config = self.execution_config(&request);
+        let wall_ms = config.timeout.map(engine::limits::millis);
         let asked = LimitOverrides {
-            wall_ms: config.timeout.map(engine::limits::millis),
+            wall_ms,
+            cpu_ms: request.limits.cpu_ms.or(source::cpu_ms(wall_ms)),
             memory_bytes: config
                 .memory_limit
                 .and_then(|bytes| u64::try_from(bytes).ok()),
@@ -150,12 +156,12 @@ impl PythonExecutorImpl {
     /// What the security manager has against a request.
     async fn findings(&self, request: &ExecutionRequest) -> Result<Vec<Finding>, PythonError> {
         let mut all = Vec::new();
-        for (file, text) in judge::texts(request) {
-            let found = match text {
-                Ok(text) => refusals(self.security_manager.validate_code(&text).await?),
-                Err(unreadable) => vec![unreadable],
+        for text in judge::texts(request) {
+            let found = match &text.content {
+                Ok(content) => refusals(self.security_manager.validate_code(content).await?),
+                Err(unreadable) => vec![unreadable.clone()],
             };
-            all.extend(found.into_iter().map(|finding| judge::named(file, finding)));
+            all.extend(found.into_iter().map(|finding| text.told(finding)));
         }
         Ok(all)
     }
@@ -163,6 +169,13 @@ impl PythonExecutorImpl {
     async fn run(&self, request: ExecutionRequest) -> Result<PythonResponse, PythonError> {
         self.engine().await?;
         run_to_end(self, request).await
+    }
+}
+
+fn host(error: PythonError) -> ExecutionError {
+    ExecutionError::Host {
+        operation: "run the program".to_owned(),
+        reason: error.to_string(),
     }
 }
 
@@ -229,10 +242,6 @@ impl PythonExecutor for PythonExecutorImpl {
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        let host = |error: PythonError| ExecutionError::Host {
-            operation: "run the program".to_owned(),
-            reason: error.to_string(),
-        };
         let began = Instant::now();
         let engine = self.engine().await.map_err(host)?;
         let request = self.within(request);
@@ -248,6 +257,51 @@ impl PythonExecutor for PythonExecutorImpl {
 
     async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {
         self.environment().running()?.artifact(id, name).await
+    }
+
+    /// What the security manager has against it, and the policy of the engine once there is one.
+    async fn validate(
+        &self,
+        source: &str,
+        level: SecurityLevel,
+    ) -> Result<Judgement, ExecutionError> {
+        let result = self.security_manager.validate_code(source).await;
+        let mut findings = refusals(result.map_err(host)?);
+        let Some(engine) = self.environment().running() else {
+            return Ok(Judgement { level, findings });
+        };
+        let judged = engine.validate(source, level).await?;
+        for finding in judged.findings {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+        Ok(Judgement {
+            level: judged.level,
+            findings,
+        })
+    }
+
+    async fn pools(&self) -> Vec<PoolStatus> {
+        match self.environment().running() {
+            Some(engine) => engine.pools().await,
+            None => Vec::new(),
+        }
+    }
+
+    async fn metrics(&self) -> Vec<MetricFamily> {
+        match self.environment().running() {
+            Some(engine) => engine.metrics().await,
+            None => Vec::new(),
+        }
+    }
+
+    fn tools(&self) -> Option<Arc<dyn ToolService>> {
+        self.environment().running()?.tools()
+    }
+
+    fn environments(&self) -> Option<Arc<dyn EnvironmentService>> {
+        self.environment().running()?.environments()
     }
 
     /// Those of its engine; nothing is known before the first call.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use engine::{Call, Entry, EnvironmentChoice, ExecutionError, ExecutionRequest, LimitOverrides};
+use engine::{
+    Call, Entry, EnvironmentChoice, ExecutionError, ExecutionRequest, LimitOverrides, Limits,
+};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -134,12 +136,23 @@ fn value_map(
     values.map(|(name, raw)| Ok((name, value(&raw)?))).collect()
 }
 
+/// A timeout of the seed's that is longer than the default CPU time is one of that, too: a program
+/// that computes all the time has all of it. A shorter one leaves several threads their time.
 pub(super) fn limits(timeout: Option<Duration>, memory_limit: Option<usize>) -> LimitOverrides {
+    let wall_ms = timeout.map(engine::limits::millis);
     LimitOverrides {
-        wall_ms: timeout.map(engine::limits::millis),
+        wall_ms,
+        cpu_ms: cpu_ms(wall_ms),
         memory_bytes: memory_limit.and_then(|bytes| u64::try_from(bytes).ok()),
         ..Default::default()
     }
+}
+
+/// The CPU time that a wall-clock limit asks for, where nobody asked for one.
+#[must_use]
+pub fn cpu_ms(wall_ms: Option<u64>) -> Option<u64> {
+    let default = engine::limits::millis(Limits::default().cpu);
+    wall_ms.filter(|wall| *wall > default)
 }
 
 pub(super) fn environment(id: Option<EnvironmentId>) -> EnvironmentChoice {
@@ -163,6 +176,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_long_timeout_is_one_of_cpu_time_too() {
+        let asked = limits(Some(Duration::from_secs(120)), None);
+        assert_eq!(
+            (asked.wall_ms, asked.cpu_ms),
+            (Some(120_000), Some(120_000))
+        );
+        for timeout in [None, Some(Duration::from_secs(5))] {
+            assert_eq!(limits(timeout, Some(1)).cpu_ms, None);
+        }
+    }
 
     #[test]
     fn parameters_are_globals_or_keywords_and_never_code() {

@@ -37,6 +37,11 @@ impl CustomPythonExecutor for Echo {
                 let _flag = Flag(Arc::clone(&self.dropped));
                 std::future::pending().await
             }
+            "level" => Ok(PythonResponse {
+                result: Some(json!(request.security_level.name())),
+                stdout: format!("{}end", "x".repeat(300_000)),
+                ..Default::default()
+            }),
             "late" => Err(PythonError::TimeoutExceeded),
             "broken" => Err(PythonError::InternalError("no wire".into())),
             "raise" => Ok(PythonResponse {
@@ -141,6 +146,33 @@ async fn a_request_names_who_runs_it() {
 }
 
 #[tokio::test]
+async fn head_and_tail_of_long_output_are_events() {
+    let (executors, _bench) = executors().await;
+    let limits = LimitOverrides {
+        output_bytes: Some(10_000),
+        ..Default::default()
+    };
+    let request = ExecutionRequest {
+        limits,
+        ..named("echo", "level")
+    };
+    let mut execution = executors.start(request).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(event) = execution.next().await {
+        match event {
+            Event::Output(_, bytes) => seen.extend_from_slice(&bytes),
+            Event::Finished(report) => {
+                assert!(report.stdout.dropped_bytes > 0, "nothing was dropped");
+                break;
+            }
+            Event::Started => {}
+            Event::Failed(error) => panic!("{error}"),
+        }
+    }
+    assert!(seen.ends_with(b"end"));
+}
+
+#[tokio::test]
 async fn the_configuration_chooses_for_those_who_name_nobody() {
     let (executors, _bench) = executors().await;
     let executors = executors.choose_executor("echo").unwrap();
@@ -240,7 +272,24 @@ async fn policy_limit_and_cancellation_bind_it_too() {
         limits,
         ..named("echo", "wait")
     };
-    assert_eq!(outcome(&executors, timed).await.return_code(), 124);
+    let timed = executors
+        .start(timed)
+        .await
+        .unwrap()
+        .finish()
+        .await
+        .unwrap();
+    assert_eq!(timed.outcome.return_code(), 124);
+    assert!(
+        timed.usage.wall >= Duration::from_millis(50),
+        "{:?}",
+        timed.usage
+    );
+    let level = outcome(&executors, named("echo", "level")).await;
+    assert!(
+        matches!(&level, Outcome::Completed(value) if value.json == Some(json!("strict"))),
+        "{level:?}"
+    );
     assert!(dropped.swap(false, Ordering::SeqCst));
     let mut execution = executors.start(named("echo", "wait")).await.unwrap();
     execution.cancel();
