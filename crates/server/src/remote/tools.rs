@@ -34,8 +34,13 @@ fn checked(answer: Result<Answer, CallError>) -> Result<Answer, ToolError> {
     if answer.status.is_success() {
         return Ok(answer);
     }
-    let told: ErrorBody = parse(&answer)?;
-    Err(ToolError::Refused(told.error.message))
+    let told = parse::<ErrorBody>(&answer)?.error;
+    Err(match told.code.as_str() {
+        // Its parser is busy.
+        "unchecked" => ToolError::Busy,
+        _ if answer.status.is_server_error() || told.retryable => ToolError::Remote(told.message),
+        _ => ToolError::Refused(told.message),
+    })
 }
 
 fn parse<T: DeserializeOwned>(answer: &Answer) -> Result<T, ToolError> {
@@ -97,5 +102,52 @@ impl ToolService for RemoteTools {
 
     async fn remove(&self, name: &str) -> Result<(), ToolError> {
         self.call(Method::DELETE, &place(name)).await.map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderMap, StatusCode};
+    use stepflow_python::Fault;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_the_callers_fault_is_not_told_as_it() {
+        for (status, code, retryable, fault) in [
+            (
+                StatusCode::BAD_REQUEST,
+                "tool_refused",
+                false,
+                Fault::Caller,
+            ),
+            (StatusCode::NOT_FOUND, "unknown_tool", false, Fault::Caller),
+            (
+                StatusCode::TOO_MANY_REQUESTS,
+                "unchecked",
+                true,
+                Fault::Capacity,
+            ),
+            (StatusCode::TOO_MANY_REQUESTS, "too_busy", true, Fault::Host),
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "host_error",
+                false,
+                Fault::Host,
+            ),
+        ] {
+            let body = serde_json::json!({
+                "error": {"code": code, "message": "so it is", "retryable": retryable}
+            });
+            let answer = Answer {
+                status,
+                headers: HeaderMap::new(),
+                body: body.to_string().into(),
+            };
+            let Err(error) = checked(Ok(answer)) else {
+                panic!("{status} is no success")
+            };
+            assert_eq!(error.fault(), fault, "{status}: {error}");
+        }
     }
 }

@@ -38,7 +38,9 @@ pub struct EngineExecutor {
     monitoring: PythonMonitoringImpl,
     environments: Option<ManagedEnvironments>,
     recorder: Option<Recorder>,
-    /// What may be imported, at every level.
+    /// How sources are read that are kept as tools.
+    parser: ParserConfig,
+    /// What of it may be imported, at every level.
     imports: Option<Arc<Policy>>,
 }
 
@@ -55,6 +57,7 @@ impl EngineExecutor {
             monitoring: PythonMonitoringImpl::new(),
             environments: None,
             recorder: None,
+            parser: ParserConfig::default(),
             imports: None,
         }
     }
@@ -107,6 +110,7 @@ impl EngineExecutor {
     #[must_use]
     pub fn with_parser(self, config: &ParserConfig) -> Self {
         Self {
+            parser: config.clone(),
             imports: judge::import_rules(config),
             ..self
         }
@@ -353,7 +357,7 @@ impl PythonExecutor for EngineExecutor {
         let (major, minor, _) = self.version();
         let limits = self.engine.limit_policy();
         let tools = Tools::new(database, self.floor, Some((major, minor)), limits);
-        Some(Arc::new(tools))
+        Some(Arc::new(tools.with_parser(&self.parser)))
     }
 
     async fn metrics(&self) -> Vec<MetricFamily> {

@@ -29,4 +29,4 @@ pub use self::housekeeping::Retention;
 pub use self::instances::Instance;
 pub(crate) use self::recorder::Opening;
 pub use self::recorder::Recorder;
-pub(crate) use self::tools::{Standing, ToolRow};
+pub(crate) use self::tools::{Others, Standing, ToolRow};

@@ -20,6 +20,28 @@ pub(crate) struct ToolRow {
     pub(crate) dependencies: String,
 }
 
+impl ToolRow {
+    /// What it needs, roughly: the columns that can be long. Units: bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let texts = [
+            &self.description,
+            &self.configuration,
+            &self.source,
+            &self.functions,
+            &self.classes,
+        ];
+        texts.into_iter().map(String::len).sum()
+    }
+}
+
+/// The tools of other names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Others {
+    pub(crate) count: usize,
+    /// As [`ToolRow::bytes`].
+    pub(crate) bytes: usize,
+}
+
 /// What is to be done with the tool that has the name already.
 pub(crate) enum Standing {
     /// It stays as it is.
@@ -35,10 +57,14 @@ const SELECT: &str = "
     WHERE name = $1";
 const SELECT_ALL: &str = "
     SELECT tools.id, name, version_major, version_minor, version_patch, description, configuration,
-        '' AS source_code, functions, '' AS classes, '' AS imports, '' AS dependencies
-    FROM tools JOIN python_modules ON python_modules.tool_id = tools.id
+        '' AS source_code, '' AS functions, '' AS classes, '' AS imports, '' AS dependencies
+    FROM tools
     ORDER BY name";
-const COUNT: &str = "SELECT count(*) FROM tools";
+const OTHERS: &str = "
+    SELECT count(*), CAST(coalesce(sum(octet_length(description) + octet_length(configuration)
+        + octet_length(source_code) + octet_length(functions) + octet_length(classes)), 0) AS BIGINT)
+    FROM tools JOIN python_modules ON python_modules.tool_id = tools.id
+    WHERE name <> $1";
 const INSERT: &str = "
     INSERT INTO tools (id, name, version_major, version_minor, version_patch, description, configuration)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -52,31 +78,25 @@ const INSERT_MODULE: &str = "
 const DELETE: &str = "DELETE FROM tools WHERE name = $1";
 
 impl Database {
-    /// Writes a tool, unless `decide` keeps or refuses to touch the one of its name. `decide` is
-    /// told how many tools there are when there is none of that name.
+    /// Writes a tool, unless `decide` keeps or refuses to touch the one of its name, if there is one.
     ///
     /// Errors: those of `decide`; the database's.
     pub(crate) async fn save_tool<E: From<DatabaseError>>(
         &self,
         mut tool: ToolRow,
-        decide: impl FnOnce(Result<&ToolRow, usize>) -> Result<Standing, E> + Send,
+        decide: impl FnOnce(Option<&ToolRow>, Others) -> Result<Standing, E> + Send,
     ) -> Result<ToolRow, E> {
         let at = || DatabaseError::at("write the tool");
         let mut transaction = self.write().await.map_err(at())?;
-        match find(&mut transaction, &tool.name).await.map_err(at())? {
-            Some(standing) => match decide(Ok(&standing))? {
-                Standing::Kept => return Ok(standing),
-                Standing::Replaced(version) => {
-                    tool.id = standing.id;
-                    tool.version = version;
-                }
-            },
-            None => {
-                let count = sqlx::query(COUNT).fetch_one(&mut *transaction).await;
-                let count = count.and_then(|row| row.try_get::<i64, _>(0));
-                let count = usize::try_from(count.map_err(at())?).unwrap_or_default();
-                decide(Err(count))?;
+        let others = others(&mut transaction, &tool.name).await.map_err(at())?;
+        let standing = find(&mut transaction, &tool.name).await.map_err(at())?;
+        match (decide(standing.as_ref(), others)?, standing) {
+            (Standing::Kept, Some(standing)) => return Ok(standing),
+            (Standing::Replaced(version), Some(standing)) => {
+                tool.id = standing.id;
+                tool.version = version;
             }
+            (Standing::Kept | Standing::Replaced(_), None) => {}
         }
         write(&mut transaction, &tool).await.map_err(at())?;
         transaction.commit().await.map_err(at())?;
@@ -92,7 +112,7 @@ impl Database {
         row.map_err(DatabaseError::at("read the tool"))
     }
 
-    /// All tools by name, without their sources.
+    /// All tools by name, without what their modules say: nothing that is long.
     pub(crate) async fn tools(&self) -> Result<Vec<ToolRow>, DatabaseError> {
         let rows = sqlx::query(SELECT_ALL).fetch_all(self.pool()).await;
         let rows = rows.and_then(|rows| rows.iter().map(read).collect());
@@ -105,6 +125,22 @@ impl Database {
         let removed = removed.map_err(DatabaseError::at("remove the tool"))?;
         Ok(removed.rows_affected() > 0)
     }
+}
+
+async fn others(
+    transaction: &mut Transaction<'static, Any>,
+    name: &str,
+) -> Result<Others, sqlx::Error> {
+    let row = sqlx::query(OTHERS).bind(name);
+    let row = row.fetch_one(&mut **transaction).await?;
+    let number = |index: usize| {
+        let number: i64 = row.try_get(index)?;
+        Ok::<_, sqlx::Error>(usize::try_from(number).unwrap_or_default())
+    };
+    Ok(Others {
+        count: number(0)?,
+        bytes: number(1)?,
+    })
 }
 
 async fn find(

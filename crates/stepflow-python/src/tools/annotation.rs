@@ -21,6 +21,10 @@ const DEPTH: usize = 16;
 const PARTS: usize = 200_000;
 /// Parts of one annotation that are followed.
 const PARTS_OF_ONE: usize = 1000;
+/// Text of annotations that is followed in one module, as often as an alias repeats it. Unit: bytes.
+const BYTES: usize = 4 << 20;
+/// Longest annotation in quotes: it is parsed again wherever it is named. Unit: bytes.
+const LONGEST_QUOTED: usize = 4096;
 /// Longest annotation that is shown. Unit: characters.
 const SHOWN: usize = 200;
 
@@ -33,6 +37,7 @@ pub(super) struct Annotations<'a> {
     /// Whether `from typing import *` has bound typing's.
     typing_names: bool,
     left: Cell<usize>,
+    bytes: Cell<usize>,
 }
 
 /// What a name stands for.
@@ -60,6 +65,7 @@ impl<'a> Annotations<'a> {
             any_name: !others.is_empty(),
             typing_names: !typing.is_empty(),
             left: Cell::new(PARTS),
+            bytes: Cell::new(BYTES),
         }
     }
 
@@ -154,8 +160,11 @@ impl One<'_, '_> {
             let said = text.get(expression.range().to_std_range());
             Shape::Any(said.map(|said| said.chars().take(SHOWN).collect()))
         };
-        let spend = |left: &Cell<usize>| left.replace(left.get().saturating_sub(1)) > 0;
-        let may = depth < DEPTH && spend(&self.left) && spend(&self.all.left);
+        // Before anything of it is copied, its own text as a note included.
+        if !spend(&self.all.bytes, expression.range().len().to_usize()) {
+            return Shape::ANY;
+        }
+        let may = depth < DEPTH && spend(&self.left, 1) && spend(&self.all.left, 1);
         may.then(|| self.known(expression, text, depth + 1))
             .flatten()
             .unwrap_or_else(note)
@@ -166,6 +175,9 @@ impl One<'_, '_> {
             Expr::NoneLiteral(_) => Some(Shape::Null),
             Expr::StringLiteral(literal) => {
                 let inside = literal.value.to_str().trim();
+                if inside.len() > LONGEST_QUOTED {
+                    return None;
+                }
                 let shape = with_expression(inside, |inner| self.of(inner, inside, depth))?;
                 shape.note().is_none().then_some(shape)
             }
@@ -234,6 +246,13 @@ impl One<'_, '_> {
             _ => None,
         }
     }
+}
+
+/// Takes `cost` away; `false` when there is not as much left, and then nothing is left.
+fn spend(left: &Cell<usize>, cost: usize) -> bool {
+    let rest = left.get().checked_sub(cost);
+    left.set(rest.unwrap_or_default());
+    rest.is_some()
 }
 
 /// What a name alone stands for.

@@ -1,5 +1,6 @@
 //! From JSON arguments to those of a call, checked before anything starts.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -11,6 +12,9 @@ use crate::parser::ParameterKind;
 
 /// Names that a sentence lists.
 const LISTED: usize = 12;
+
+/// Most digits of an integer that is a finite `f64` whatever they are.
+const MOST_DIGITS: usize = 308;
 
 /// Arguments by name. They travel as the JSON they are, so that no number loses a digit.
 pub type Arguments = BTreeMap<String, Box<RawValue>>;
@@ -111,10 +115,45 @@ fn in_place(name: &str, missing: Option<&str>) -> Result<(), String> {
 
 fn check(parameter: &ToolParameter, name: &str, raw: &RawValue) -> Result<(), String> {
     // Too deep, or a number that is too large to be one.
-    let value: Value = serde_json::from_str(raw.get())
+    let value: Value = serde_json::from_str(&short_integers(raw.get()))
         .map_err(|error| format!("the argument `{name}` cannot be read: {error}"))?;
     let told = |Mismatch { path, problem }| format!("the argument `{name}{path}` {problem}");
     parameter.shape.check(&value).map_err(told)
+}
+
+/// The JSON text with long integers cut, so that they are still integers and can be read: what is
+/// passed on has all digits.
+fn short_integers(text: &str) -> Cow<'_, str> {
+    if text.len() <= MOST_DIGITS {
+        return text.into();
+    }
+    let (mut short, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(|c: char| c == '"' || c.is_ascii_digit()) {
+        let (before, token) = rest.split_at(at);
+        let (token, behind) = token.split_at(length(token));
+        let is_integer = token.bytes().all(|byte| byte.is_ascii_digit());
+        let kept = if is_integer { MOST_DIGITS } else { token.len() };
+        short.push_str(before);
+        short.push_str(&token[..token.len().min(kept)]);
+        rest = behind;
+    }
+    short.push_str(rest);
+    short.into()
+}
+
+/// The length of the string or the number, without its sign, that `text` begins with.
+fn length(text: &str) -> usize {
+    if !text.starts_with('"') {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '+' | '-');
+        return text.find(|c| !is_part(c)).unwrap_or(text.len());
+    }
+    let mut escaped = true; // The quote that opens it.
+    let end = text.bytes().position(|byte| {
+        let is_end = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        is_end
+    });
+    end.map_or(text.len(), |end| end + 1)
 }
 
 /// Names for a sentence.

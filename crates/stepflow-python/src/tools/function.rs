@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::annotation::{Annotations, constant};
 use super::docstring::{self, Docs};
 use super::shape::Shape;
+use super::{MOST_FUNCTIONS, MOST_PARAMETERS};
 use crate::parser::{ParameterKind, Parse, docstring_of};
 use crate::validator::scopes::Scopes;
 
@@ -112,7 +113,9 @@ impl ToolParameter {
 
 /// The public functions of a module: those that its top level defines, outside of any block, whose
 /// names do not begin with `_`; of several of one name the last. Only for pool threads.
-pub(super) fn functions(parse: &Parse<'_>) -> Vec<ToolFunction> {
+///
+/// Errors: too many, in one sentence; they are counted before anything of them is read.
+pub(super) fn functions(parse: &Parse<'_>) -> Result<Vec<ToolFunction>, String> {
     let module = parse.tree.syntax();
     let scopes = Scopes::of(module);
     let reader = Reader {
@@ -120,7 +123,7 @@ pub(super) fn functions(parse: &Parse<'_>) -> Vec<ToolFunction> {
         annotations: Annotations::new(parse.source, &scopes),
     };
     let mut places: HashMap<&str, usize> = HashMap::new();
-    let mut found: Vec<ToolFunction> = Vec::new();
+    let mut found: Vec<&StmtFunctionDef> = Vec::new();
     for statement in &module.body {
         let Stmt::FunctionDef(function) = statement else {
             continue;
@@ -128,16 +131,26 @@ pub(super) fn functions(parse: &Parse<'_>) -> Vec<ToolFunction> {
         if function.name.starts_with('_') || reader.is_overload(function) {
             continue;
         }
-        let read = reader.function(function);
         match places.get(function.name.as_str()) {
-            Some(place) => found[*place] = read,
+            Some(place) => found[*place] = function,
             None => {
                 places.insert(function.name.as_str(), found.len());
-                found.push(read);
+                found.push(function);
             }
         }
     }
-    found
+    let parameters = found.iter().map(|one| one.parameters.len()).sum();
+    for (count, what, most) in [
+        (found.len(), "public functions", MOST_FUNCTIONS),
+        (parameters, "parameters", MOST_PARAMETERS),
+    ] {
+        if count > most {
+            return Err(format!(
+                "the module has {count} {what}, but a tool has at most {most}"
+            ));
+        }
+    }
+    Ok(found.into_iter().map(|one| reader.function(one)).collect())
 }
 
 struct Reader<'a> {

@@ -136,16 +136,5 @@ pub async fn functions_of(
         Unread::Refused(finding) => ToolError::Rejected(vec![finding]),
         Unread::Busy => ToolError::Busy,
     })?;
-    let refused = |count: usize, what: &str, most: usize| {
-        let reason = format!("the module has {count} {what}, but a tool has at most {most}");
-        Err(ToolError::Refused(reason))
-    };
-    if functions.len() > MOST_FUNCTIONS {
-        return refused(functions.len(), "public functions", MOST_FUNCTIONS);
-    }
-    let parameters = functions.iter().map(|one| one.parameters.len()).sum();
-    if parameters > MOST_PARAMETERS {
-        return refused(parameters, "parameters", MOST_PARAMETERS);
-    }
-    Ok(functions)
+    functions.map_err(ToolError::Refused)
 }

@@ -15,14 +15,18 @@ use super::{
     ToolVersion, functions_of,
 };
 use crate::dependencies::Dependency;
+use crate::executor::judge::{Rules, import_rules, judgement};
 use crate::parser::{
     ParserConfig, PythonModule, PythonParser, PythonParserImpl, PythonVersionNumber,
 };
-use crate::records::{Database, Standing, ToolRow};
-use crate::validator;
+use crate::records::{Database, Others, Standing, ToolRow};
 
-/// Most tools. A source has up to 1 MiB.
+/// Most tools.
 const MOST_TOOLS: usize = 1000;
+/// Most text of all of them together. Units: bytes.
+const MOST_BYTES: usize = 64 << 20;
+/// Longest description of a tool's functions, which repeats what an alias stands for. Units: bytes.
+const MOST_FUNCTIONS_BYTES: usize = 4 << 20;
 /// Longest description. Units: bytes.
 const LONGEST_DESCRIPTION: usize = 16 * 1024;
 /// Most requirements of one tool.
@@ -37,6 +41,8 @@ pub struct Tools {
     /// The version whose syntax counts; `None` is the newest known.
     version: Option<PythonVersionNumber>,
     limits: LimitPolicy,
+    /// How sources are read, and which imports pass.
+    parser: ParserConfig,
 }
 
 impl Tools {
@@ -54,6 +60,16 @@ impl Tools {
             floor,
             version,
             limits,
+            parser: ParserConfig::default(),
+        }
+    }
+
+    /// The same, reading sources as `parser` says and refusing what imports what it does not let pass.
+    #[must_use]
+    pub fn with_parser(self, parser: &ParserConfig) -> Self {
+        Self {
+            parser: parser.clone(),
+            ..self
         }
     }
 
@@ -61,9 +77,14 @@ impl Tools {
     async fn prepare(&self, order: &ToolOrder) -> Result<ToolRow, ToolError> {
         let settings = &order.settings;
         check_settings(settings, &self.limits)?;
-        let level = settings.policy.max(self.floor);
-        let findings = validator::check(&order.source, level, self.version).await;
-        let findings = findings.map_err(|validator::Busy| ToolError::Busy)?;
+        let rules = Rules {
+            level: settings.policy.max(self.floor),
+            imports: import_rules(&self.parser),
+            version: self.version,
+        };
+        let judged = judgement(&order.source, &rules).await;
+        // The parser's threads are busy: nothing else goes wrong there.
+        let findings = judged.map_err(|_| ToolError::Busy)?.findings;
         if !findings.is_empty() {
             return Err(ToolError::Rejected(findings));
         }
@@ -74,19 +95,29 @@ impl Tools {
         }
         let module = self.module(&order.source).await?;
         let description = order.description.clone().or(module.docstring);
-        let description = description.unwrap_or_default();
+        // PostgreSQL has no NUL in its texts.
+        let description = description.unwrap_or_default().replace('\0', "\u{fffd}");
         if description.len() > LONGEST_DESCRIPTION {
             let reason = format!("the description has more than {LONGEST_DESCRIPTION} bytes");
             return Err(ToolError::Refused(reason));
         }
+        let text_of_functions = text(&functions);
+        if text_of_functions.len() > MOST_FUNCTIONS_BYTES {
+            let reason = format!(
+                "what the functions take needs {} bytes to say, but at most {MOST_FUNCTIONS_BYTES} are kept",
+                text_of_functions.len()
+            );
+            return Err(ToolError::Refused(reason));
+        }
+        let names = functions.into_iter().map(|one| one.name).collect();
         Ok(ToolRow {
             id: Uuid::new_v4().to_string(),
             name: order.name.to_string(),
             version: order.version.unwrap_or(ToolVersion::FIRST).0,
             description,
-            configuration: text(&ConfigurationText::from(settings)),
+            configuration: text(&ConfigurationText::of(settings, names)),
             source: order.source.clone(),
-            functions: text(&functions),
+            functions: text_of_functions,
             classes: text(&module.classes),
             imports: text(&module.imports),
             dependencies: text(&module.dependencies),
@@ -95,9 +126,10 @@ impl Tools {
 
     async fn module(&self, source: &str) -> Result<PythonModule, ToolError> {
         let parser = PythonParserImpl::with_config(ParserConfig {
+            // No row has a place for it.
             enable_ast_parsing: false,
             python_version: self.version,
-            ..ParserConfig::default()
+            ..self.parser.clone()
         });
         let parsed = parser.parse_code(source).await;
         let mut module = parsed.map_err(|error| ToolError::Refused(error.to_string()))?;
@@ -118,12 +150,16 @@ impl ToolService for Tools {
     async fn add(&self, order: ToolOrder) -> Result<Tool, ToolError> {
         let row = self.prepare(&order).await?;
         let wanted = row.clone();
-        let decide = move |standing: Result<&ToolRow, usize>| match standing {
-            Err(count) if count >= MOST_TOOLS => Err(ToolError::Refused(format!(
-                "there are {count} tools already: remove one first"
-            ))),
-            Err(_) => Ok(Standing::Replaced(wanted.version)),
-            Ok(standing) => replace(&order, &wanted, standing),
+        let decide = move |standing: Option<&ToolRow>, others: Others| {
+            let decided = match standing {
+                Some(standing) => replace(&order, &wanted, standing)?,
+                None => Standing::Replaced(wanted.version),
+            };
+            match decided {
+                Standing::Kept => {}
+                Standing::Replaced(_) => room(&wanted, others)?,
+            }
+            Ok::<_, ToolError>(decided)
         };
         tool(self.database.save_tool(row, decide).await?)
     }
@@ -149,6 +185,21 @@ impl ToolService for Tools {
         }
         Err(unknown(name))
     }
+}
+
+/// Errors: there are too many tools, or too large ones.
+fn room(wanted: &ToolRow, others: Others) -> Result<(), ToolError> {
+    let reason = if others.count >= MOST_TOOLS {
+        format!("there are {} tools already: remove one first", others.count)
+    } else if others.bytes.saturating_add(wanted.bytes()) > MOST_BYTES {
+        format!(
+            "all tools together may have {MOST_BYTES} bytes, and the others have {}: remove one first",
+            others.bytes
+        )
+    } else {
+        return Ok(());
+    };
+    Err(ToolError::Refused(reason))
 }
 
 /// The same tool again changes nothing; else a newer version replaces, or a wish to do so.
@@ -228,6 +279,8 @@ pub(super) fn request(
 /// `ToolSettings` as they are kept.
 #[derive(Debug, Serialize, Deserialize)]
 struct ConfigurationText {
+    /// The names of the functions: a list of tools needs no schemas.
+    functions: Vec<String>,
     policy: String,
     environment: Option<String>,
     packages: Vec<String>,
@@ -235,9 +288,10 @@ struct ConfigurationText {
     limits: Map<String, Value>,
 }
 
-impl From<&ToolSettings> for ConfigurationText {
-    fn from(settings: &ToolSettings) -> Self {
+impl ConfigurationText {
+    fn of(settings: &ToolSettings, functions: Vec<String>) -> Self {
         Self {
+            functions,
             policy: settings.policy.name().to_owned(),
             environment: settings.environment.clone(),
             packages: settings.packages.clone(),
@@ -316,16 +370,12 @@ fn tool(row: ToolRow) -> Result<Tool, ToolError> {
 }
 
 fn summary(row: ToolRow) -> Result<ToolSummary, ToolError> {
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    let functions: Vec<Named> = kept(&row.name, &row.functions)?;
+    let configuration: ConfigurationText = kept(&row.name, &row.configuration)?;
     Ok(ToolSummary {
         name: row.name.parse().map_err(ToolError::Refused)?,
         version: ToolVersion(row.version),
         description: row.description,
-        functions: functions.into_iter().map(|one| one.name).collect(),
+        functions: configuration.functions,
     })
 }
 

@@ -262,6 +262,35 @@ async fn hostile_sources_are_refused_or_bounded() {
     }
 }
 
+#[tokio::test]
+async fn what_an_alias_repeats_is_followed_only_so_far() {
+    let parameters: String = (0..9_000).map(|n| format!("a{n}: L, ")).collect();
+    let tuple = format!("tuple[{}]", "'xxxxxxxxxxxxxxxxxxxx', ".repeat(50));
+    for alias in [
+        format!("Literal['{}']", "x".repeat(500_000)),
+        format!("Literal[{}]", "1, ".repeat(100_000)),
+        format!("'{}int'", "int | ".repeat(80_000)),
+        format!("{}int", "int | ".repeat(80_000)),
+        tuple,
+    ] {
+        let source = format!("{TYPING}\nL = {alias}\ndef f({parameters}): pass\n");
+        let began = std::time::Instant::now();
+        let found = only(&source).await;
+        assert_eq!(found.parameters.len(), 9_000);
+        let kept = serde_json::to_string(&found).unwrap().len();
+        assert!(kept < 8 << 20, "{kept}");
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    }
+    let quoted = |bytes: usize| {
+        format!(
+            "'{}int'",
+            " | int".repeat(bytes / 6).replacen(" | ", "", 1) + " | "
+        )
+    };
+    assert_eq!(of("", &quoted(4_000)).await, json!({"type": "integer"}));
+    assert!(of("", &quoted(5_000)).await["description"].is_string());
+}
+
 /// What goes by place and what by name.
 async fn bound(source: &str, arguments: Value) -> Result<(Value, Value), String> {
     let arguments: Arguments = serde_json::from_str(&arguments.to_string()).unwrap();
@@ -382,6 +411,20 @@ async fn no_number_loses_a_digit_and_no_depth_is_followed() {
         .map(|raw| raw.get().to_owned())
         .collect();
     assert_eq!(args, [digits, digits]);
+    let long = format!("-{}", "9".repeat(4000));
+    let listed = only("def f(x: list[int]): pass").await;
+    let both = [(&function, long.clone()), (&listed, format!("[1, {long}]"))];
+    for (function, text) in both {
+        let bound = bind(function, arguments(&format!(r#"{{"x": {text}}}"#))).unwrap();
+        assert_eq!(bound.kwargs["x"].get(), text);
+    }
+    let fraction = bind(&function, arguments(&format!(r#"{{"x": {long}.5}}"#)));
+    assert!(fraction.is_err(), "no float is as large");
+    // A string keeps its digits: they are no number.
+    let text = only("def f(x: int): pass").await;
+    let digits = format!(r#"{{"x": "a\\\"{}"}}"#, "9".repeat(4000));
+    let told = bind(&text, arguments(&digits)).unwrap_err();
+    assert!(told.contains("not the string"), "{told}");
     let deep = format!("{}{}", "[".repeat(127), "]".repeat(127));
     let told = bind(&function, arguments(&format!(r#"{{"x": {deep}}}"#))).unwrap_err();
     assert!(

@@ -3,7 +3,8 @@
 use engine::{ExecutionReport, LimitOverrides, LimitPolicy, Outcome};
 use stepflow_python::tools::Arguments;
 use stepflow_python::{
-    Database, PythonExecutor, SecurityLevel, ToolError, ToolOrder, ToolService, ToolSettings, Tools,
+    Database, ParserConfig, PythonExecutor, SecurityLevel, ToolError, ToolOrder, ToolService,
+    ToolSettings, Tools,
 };
 
 use crate::records::{postgres, sqlite};
@@ -184,11 +185,68 @@ async fn what_cannot_be_a_tool_is_told_in_a_sentence() {
             },
             "the description has more than",
         ),
+        (
+            order("t", None, &amplifying()),
+            "but at most 4194304 are kept",
+        ),
     ] {
         let told = tools.add(wish).await.unwrap_err().to_string();
         assert!(told.contains(expected), "{expected}: {told}");
     }
     assert_eq!(tools.list().await.unwrap(), []);
+}
+
+/// Functions that need more than 4 MiB to be said: each `A` is one of 100 long texts.
+fn amplifying() -> String {
+    let choices: String = (0..100).map(|n| format!("'{n:0>380}', ")).collect();
+    let parameters: String = (0..200).map(|n| format!("a{n}: A, ")).collect();
+    let long = "y".repeat(600_000);
+    format!(
+        "from typing import Literal\nA = Literal[{choices}]\ndef f({parameters}): pass\ndef g():\n    '{long}'\n"
+    )
+}
+
+#[tokio::test]
+async fn all_tools_together_have_a_size() {
+    let fresh = sqlite().await;
+    let tools = tools(&fresh.database, SecurityLevel::Permissive);
+    let source = |n: usize| format!("def f{n}(): pass\nx = '{}'\n", "x".repeat(1_000_000));
+    let mut told = None;
+    for n in 0..70 {
+        match tools.add(order(&format!("t{n}"), None, &source(n))).await {
+            Ok(_) => {}
+            Err(error) => {
+                told = Some((n, error.to_string()));
+                break;
+            }
+        }
+    }
+    let (count, told) = told.expect("70 MB are too many");
+    assert!(count > 60, "{count}");
+    assert!(told.contains("all tools together"), "{told}");
+    assert_eq!(tools.list().await.unwrap().len(), count);
+    // One that is there is changed all the same: it is not counted twice.
+    let newer = order("t1", Some("2"), &source(2));
+    assert_eq!(tools.add(newer).await.unwrap().functions[0].name, "f2");
+}
+
+#[tokio::test]
+async fn imports_that_do_not_pass_are_refused_when_a_tool_is_registered() {
+    let fresh = sqlite().await;
+    let parser = ParserConfig {
+        blocked_imports: vec!["ctypes".into()],
+        ..ParserConfig::default()
+    };
+    let tools = tools(&fresh.database, SecurityLevel::Permissive).with_parser(&parser);
+    let told = tools.add(order("t", None, "import ctypes\ndef f(): pass"));
+    let told = told.await.unwrap_err();
+    assert!(matches!(told, ToolError::Rejected(_)), "{told}");
+    let description = Some("a\0b".to_owned());
+    let wish = ToolOrder {
+        description,
+        ..order("t", None, "import os\ndef f(): pass")
+    };
+    assert_eq!(tools.add(wish).await.unwrap().description, "a\u{fffd}b");
 }
 
 #[tokio::test]
