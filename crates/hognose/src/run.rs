@@ -27,6 +27,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Runs the script and returns the exit code.
 pub(crate) async fn run(arguments: RunArguments, sources: &Sources) -> anyhow::Result<u8> {
     let common = sources.common(&arguments.common)?;
+    sources.check_executor()?;
     let mut stop = Stop::watch()?;
     let prepared = tokio::select! {
         prepared = prepare(&arguments, &common, sources) => prepared?,
@@ -165,7 +166,8 @@ impl Runner {
     }
 }
 
-fn serves(server: &RemoteExecutor, min_tier: Tier) -> bool {
+/// Whether a server confines as well as was asked for.
+pub(crate) fn serves(server: &RemoteExecutor, min_tier: Tier) -> bool {
     server
         .capabilities()
         .isolation

@@ -18,6 +18,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use server::ApiKey;
 use stepflow_python::dependencies::normal_name;
+use stepflow_python::executor::source;
 use stepflow_python::{
     ExecutorConfig, LimitOverrides, LimitPolicy, MOST_SLOTS, ParserConfig, PipConfig,
     SecurityLevel, Tier,
@@ -77,7 +78,9 @@ impl Sources {
             };
             match value {
                 Ok(value) => drop(variables.insert(name.to_owned(), value)),
-                Err(_) if name.starts_with("HOGNOSE_") => bail!("{name} must be UTF-8 text"),
+                Err(_) if name.starts_with("HOGNOSE_") || name.starts_with(stepflow::PREFIX) => {
+                    bail!("{name} must be UTF-8 text")
+                }
                 Err(_) => {}
             }
         }
@@ -323,13 +326,27 @@ impl Sources {
 
     /// How sources are read, and which imports the operator lets pass.
     pub(crate) fn parser(&self) -> anyhow::Result<ParserConfig> {
+        let default = ParserConfig::default();
         Ok(ParserConfig {
             enable_ast_parsing: self.switch_or("HOGNOSE_AST_PARSING", true)?,
             enable_dependency_analysis: self.switch_or("HOGNOSE_DEPENDENCY_ANALYSIS", true)?,
             allowed_imports: self.list("HOGNOSE_ALLOWED_IMPORTS"),
             blocked_imports: self.list("HOGNOSE_BLOCKED_IMPORTS"),
-            ..ParserConfig::default()
+            max_code_size: self.most_source()?.map_or(default.max_code_size, |most| {
+                usize::try_from(most).map_or(default.max_code_size, |most| {
+                    most.min(default.max_code_size)
+                })
+            }),
+            ..default
         })
+    }
+
+    /// The longest source of all, where the seed's variable says it: its limits are maxima.
+    fn most_source(&self) -> anyhow::Result<Option<u64>> {
+        let found = self.find(None, "", "HOGNOSE_SOURCE_BYTES");
+        let of_the_seed = found.filter(|found| found.origin.starts_with(stepflow::PREFIX));
+        let most = of_the_seed.map(|found| limits::bytes(&found.text).context(found.origin));
+        most.transpose()
     }
 
     /// How programs are run, in the seed's words. Errors: a sandbox that is switched off.
@@ -387,14 +404,20 @@ impl Sources {
                 limits::set(&mut wish, name, &found.text).context(found.origin)?;
             }
         }
+        let wall = self.find(None, "", "HOGNOSE_WALL_MS");
+        if wall.is_some_and(|found| found.origin.starts_with(stepflow::PREFIX)) {
+            // The seed has one timeout: a program that computes all the time has all of it.
+            wish.cpu_ms = wish.cpu_ms.or(source::cpu_ms(wish.wall_ms));
+        }
         for pair in pairs {
             limits::set_pair(&mut wish, pair)?;
         }
-        let policy = LimitPolicy::default();
-        Ok(LimitPolicy {
-            defaults: policy.resolve(&wish)?,
-            ..policy
-        })
+        let mut policy = LimitPolicy::default();
+        if let Some(most) = self.most_source()? {
+            policy.maxima.source_bytes = most;
+        }
+        policy.defaults = policy.resolve(&wish)?;
+        Ok(policy)
     }
 }
 

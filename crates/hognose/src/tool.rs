@@ -26,6 +26,7 @@ use crate::{exit, limits, records, script};
 /// Runs one of the subcommands; returns the exit code.
 pub(crate) async fn tool(command: ToolCommand, sources: &Sources) -> anyhow::Result<u8> {
     let common = sources.common(command.common())?;
+    let wants_python = command.common().python.is_some();
     let kept = Kept::find(&common, sources).await?;
     let told = match command {
         ToolCommand::Add(wish) => {
@@ -62,13 +63,18 @@ pub(crate) async fn tool(command: ToolCommand, sources: &Sources) -> anyhow::Res
             json,
             ..
         } => {
+            sources.check_executor()?;
             let arguments = read_arguments(&arguments)?;
             let request = kept.tools.find(&name).await?.call(&function, arguments)?;
             let show = Show {
                 json,
                 output: &output,
             };
-            return call(kept, request, &show, &common, sources).await;
+            // What only an engine of our own can promise, as for `run`.
+            let server = kept
+                .server
+                .filter(|server| !wants_python && run::serves(server, common.min_tier));
+            return call(server, request, &show, &common, sources).await;
         }
         ToolCommand::Remove { names, .. } => {
             for name in &names {
@@ -103,7 +109,8 @@ impl Kept {
         common.create_state_dir()?;
         let database = Database::open(&address).await?;
         let limits = sources.limit_policy(&[])?;
-        let tools = Tools::new(database, SecurityLevel::default(), None, limits);
+        let tools = Tools::new(database, SecurityLevel::default(), None, limits)
+            .with_parser(&sources.parser()?);
         Ok(Self {
             tools: Arc::new(tools),
             server: None,
@@ -112,14 +119,14 @@ impl Kept {
 }
 
 async fn call(
-    kept: Kept,
+    server: Option<RemoteExecutor>,
     request: ExecutionRequest,
     show: &Show<'_>,
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<u8> {
     let mut stop = Stop::watch()?;
-    if let Some(server) = kept.server {
+    if let Some(server) = server {
         return run::supervise(show, &server, request, stop).await;
     }
     let (engine, executor) = tokio::select! {

@@ -9,7 +9,7 @@ use anyhow::bail;
 use super::Found;
 
 /// What all of them begin with.
-const PREFIX: &str = "STEPFLOW_PYTHON_";
+pub(super) const PREFIX: &str = "STEPFLOW_PYTHON_";
 
 /// What a value is, and how it is written for our own setting.
 #[derive(Debug, Clone, Copy)]

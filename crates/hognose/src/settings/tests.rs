@@ -111,3 +111,26 @@ fn limit_flags_outrank_variables_and_never_move_the_maxima() {
     assert_eq!(policy.defaults.processes, 8);
     assert_eq!(policy.maxima, LimitPolicy::default().maxima);
 }
+
+#[test]
+fn the_seeds_longest_source_is_the_most_and_its_timeout_is_one_of_cpu_time() {
+    let seed = |name: &str, value: &str| sources(&[(name, value)], "").limit_policy(&[]).unwrap();
+    let (size, timeout) = (
+        "STEPFLOW_PYTHON_MAX_CODE_SIZE",
+        "STEPFLOW_PYTHON_DEFAULT_TIMEOUT",
+    );
+    let policy = seed(size, "1000");
+    assert_eq!(
+        (policy.defaults.source_bytes, policy.maxima.source_bytes),
+        (1000, 1000)
+    );
+    let parser = |value: &str| sources(&[(size, value)], "").parser().unwrap();
+    assert_eq!(parser("1000").max_code_size, 1000);
+    assert_eq!(parser("99999999").max_code_size, 1 << 20, "no more is read");
+    let own = seed("HOGNOSE_SOURCE_BYTES", "1000");
+    assert_eq!(own.maxima, LimitPolicy::default().maxima);
+    assert_eq!(seed(timeout, "120").defaults.cpu.as_secs(), 120);
+    let cpu = LimitPolicy::default().defaults.cpu;
+    assert_eq!(seed(timeout, "5").defaults.cpu, cpu);
+    assert_eq!(seed("HOGNOSE_WALL_MS", "120s").defaults.cpu, cpu);
+}
