@@ -26,7 +26,10 @@ use stepflow_python::parser::{
 use stepflow_python::security::{
     PythonSecurity, PythonSecurityImpl, SecuritySettings, SecurityStatus, Watch,
 };
-use stepflow_python::{Database, DatabaseError, ExecutionId};
+use stepflow_python::{
+    Database, DatabaseError, ExecutionId, Metric, MetricFilter, MonitoringError, PythonMetrics,
+    PythonMonitoring, PythonMonitoringImpl,
+};
 
 /// The seed's `PythonParser`, method by method.
 async fn parser(parser: &dyn PythonParser) -> Result<(), PythonError> {
@@ -70,6 +73,42 @@ async fn security(security: &dyn PythonSecurity) -> Result<(), PythonError> {
     let _: ValidationResult = security.check_functions(functions).await?;
     let _: SecurityStatus = security.monitor_execution(&ExecutionId::random()).await?;
     Ok(())
+}
+
+/// The seed's monitoring: three that count, and one that tells.
+async fn monitoring(monitoring: &dyn PythonMonitoring) -> Result<Vec<Metric>, MonitoringError> {
+    let (execution_id, duration) = (ExecutionId::random(), Duration::from_millis(1));
+    let dependency = Dependency::parse("requests").expect("it is one");
+    let env_id = EnvironmentId::new();
+    let () = monitoring
+        .record_execution(&execution_id, duration, true)
+        .await?;
+    let () = monitoring
+        .record_environment_creation(&env_id, duration)
+        .await?;
+    let () = monitoring
+        .record_dependency_installation(&env_id, &dependency)
+        .await?;
+    monitoring.get_metrics(Some(MetricFilter::default())).await
+}
+
+#[tokio::test]
+async fn the_seeds_monitoring_is_there_as_it_writes_it() {
+    let all = monitoring(&PythonMonitoringImpl::new()).await.unwrap();
+    let executions =
+        |one: &&Metric| one.name == "hognose_python_executions_total" && one.value > 0.0;
+    let counted: &Metric = all.iter().find(executions).expect("one ended");
+    let _: (&str, f64, &HashMap<String, String>) = (&counted.name, counted.value, &counted.labels);
+    let sums = PythonMetrics::default();
+    let _: [u64; 6] = [
+        sums.total_executions,
+        sums.successful_executions,
+        sums.failed_executions,
+        sums.total_environments,
+        sums.active_environments,
+        sums.total_dependencies,
+    ];
+    let _: (Duration, usize) = (sums.average_execution_time, sums.memory_usage);
 }
 
 /// The seed's fields, each read by its name and with its type.
