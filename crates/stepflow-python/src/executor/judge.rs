@@ -340,11 +340,11 @@ mod tests {
             }),
             ..Default::default()
         };
-        let strict = Rules {
-            level: SecurityLevel::Strict,
+        let standard = Rules {
+            level: SecurityLevel::Standard,
             ..Default::default()
         };
-        let found = findings(&request, &strict).await.unwrap();
+        let found = findings(&request, &standard).await.unwrap();
         let called = |one: &&Finding| one.message.starts_with("in the call of `os.system`: ");
         assert_eq!(found.iter().find(called).unwrap().span, Span::default());
         assert!(found.iter().any(|one| one.span.line == 3), "{found:?}");
