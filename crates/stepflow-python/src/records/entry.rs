@@ -19,6 +19,9 @@ pub(super) const MOST_TEXT: usize = 64 * 1024;
 /// Bytes kept of stdout, of stderr, and of each text of an exception.
 pub(super) const MOST_OUTPUT: usize = 16 * 1024;
 
+/// Bytes that a row takes beside its texts, with its part of the indexes; roughly.
+const ROW: usize = 1024;
+
 /// What is known when an execution starts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Started {
@@ -74,6 +77,13 @@ impl Started {
             environment: Some(digest.to_owned()),
             ..self
         }
+    }
+
+    /// Bytes of its row and its texts.
+    pub(super) fn bytes(&self) -> usize {
+        let texts = [&self.function_name, &self.parameters];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        ROW + self.source.len() + texts
     }
 }
 

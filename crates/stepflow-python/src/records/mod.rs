@@ -13,6 +13,7 @@ mod housekeeping;
 mod instances;
 mod recorder;
 mod schema;
+mod statements;
 mod tools;
 mod writer;
 

@@ -70,7 +70,9 @@ impl Young {
                 tokio::time::sleep(GRACE).await;
                 let until = now_ms().saturating_sub(signed(GRACE.as_millis()));
                 let old = |_: &ExecutionId, one: &mut Arc<Started>| one.started_ms <= until;
-                let old: Vec<_> = self.lock().extract_if(old).map(|(_, one)| one).collect();
+                // Sent under the lock, so that no end comes before its start.
+                let mut young = self.lock();
+                let old: Vec<_> = young.extract_if(old).map(|(_, one)| one).collect();
                 if !old.is_empty() {
                     let _ = queue.send(Entry::Starts(old));
                 }

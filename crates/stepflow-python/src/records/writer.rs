@@ -4,27 +4,33 @@
 //! one commit and one alone waits for nobody. Starts come only of executions that run for some time:
 //! an end brings all that its start would have.
 
+use std::collections::VecDeque;
+use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::any::AnyArguments;
+use engine::ExecutionId;
 use sqlx::pool::PoolConnection;
-use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::timeout;
 
-use super::entry::{Ended, Started, signed};
+use super::entry::{Ended, Started};
+use super::statements::{Insert, SIZES, Texts, bind_ended, bind_started};
 use super::{Database, DatabaseError};
 
-/// Rows of the largest statement: few sizes, so that each is prepared once.
-const SIZES: [usize; 6] = [32, 16, 8, 4, 2, 1];
+/// How long a statement may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After how long without entries we look for what could not be written.
+const IDLE: Duration = Duration::from_secs(10);
+/// Executions without a written end that are remembered. Beyond, their records say `running` until the
+/// next start of this server.
+const MOST_FAILED: usize = 4096;
 
-/// What a start says, and an end first.
-const OF_START: &str = "id instance source_sha256 source_bytes source environment policy \
-    started_ms kept_bytes";
-/// What an end says besides.
-const OF_END: &str = "environment_id module_name function_name parameters state outcome detail \
-    tier preload limits usage artifacts ended_ms result stdout stderr execution_time_ms \
-    memory_usage_kb return_code exceptions";
+/// An end may have been written after all, and a start may not.
+const MARK: &str = "
+    UPDATE executions SET state = 'failed', detail = 'unrecorded', ended_ms = $2
+    WHERE id = $1 AND state = 'running'";
 
 /// What comes to the writer.
 #[derive(Debug)]
@@ -57,9 +63,15 @@ pub(super) async fn write(
         connection: None,
         instance,
         texts: Texts::new(),
+        failed: VecDeque::new(),
+        is_reached: false,
     };
     let mut entries = Vec::new();
-    while queue.recv_many(&mut entries, SIZES[0]).await > 0 {
+    loop {
+        let received = timeout(IDLE, queue.recv_many(&mut entries, SIZES[0])).await;
+        if received == Ok(0) {
+            return;
+        }
         let (mut ends, mut starts, mut flushes) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries.drain(..) {
             match entry {
@@ -70,6 +82,9 @@ pub(super) async fn write(
         }
         writer.write_ends(ends).await;
         writer.write_starts(starts).await;
+        if writer.is_reached || received.is_err() {
+            writer.mark_failed().await;
+        }
         for done in flushes {
             writer.connection = None;
             let _ = done.send(());
@@ -83,42 +98,51 @@ struct Writer {
     connection: Option<PoolConnection<Any>>,
     instance: String,
     texts: Texts,
+    /// Whose end could not be written, and when it came: their start says that they run.
+    failed: VecDeque<(ExecutionId, i64)>,
+    /// Whether the last statement succeeded.
+    is_reached: bool,
 }
 
 impl Writer {
-    /// Ends in statements as large as can be. One that fails is tried again row by row, so that no
-    /// execution is kept back by another's record.
+    /// Ends in statements as large as can be. Those of one that fails are written each alone, so that
+    /// no execution is kept back by another's record. Without a database all are told at once.
     async fn write_ends(&mut self, mut ends: Vec<End>) {
+        let mut alone = 0;
         while !ends.is_empty() {
-            let (size, text) = self.texts.ends.largest(ends.len());
-            let rest = ends.split_off(size);
-            match self.insert_ends(text, &ends).await {
-                Err(_) if size > 1 => {
-                    for end in ends {
-                        let (_, text) = self.texts.ends.largest(1);
-                        let written = self.insert_ends(text, std::slice::from_ref(&end)).await;
-                        tell(end, written);
-                    }
+            let most = if alone > 0 { 1 } else { ends.len() };
+            let (size, text) = self.texts.ends.largest(most);
+            match self.insert_ends(&text, &ends[..size]).await {
+                Err(error) if is_out_of_reach(&error) => {
+                    self.tell(ends.drain(..), Err(error));
                 }
+                Err(_) if size > 1 => alone = size,
                 written => {
-                    for end in ends {
-                        tell(end, written.clone());
-                    }
+                    self.tell(ends.drain(..size), written);
+                    alone = alone.saturating_sub(1);
                 }
             }
-            ends = rest;
         }
     }
 
-    async fn insert_ends(&mut self, text: Arc<str>, ends: &[End]) -> Result<(), DatabaseError> {
-        let mut query = sqlx::query(AssertSqlSafe(text));
+    /// Once more on another connection if the first try fails: the statement does not mind if it had
+    /// succeeded. Where the pool gave none there is no other.
+    async fn insert_ends(&mut self, text: &Arc<str>, ends: &[End]) -> Result<(), sqlx::Error> {
+        match self.execute(self.ends(text, ends)).await {
+            Ok(()) => Ok(()),
+            Err(error @ (sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)) => Err(error),
+            Err(_) => self.execute(self.ends(text, ends)).await,
+        }
+    }
+
+    fn ends(&self, text: &Arc<str>, ends: &[End]) -> Insert<'static> {
+        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
         for end in ends {
-            let kept = end.started.source.len() + end.ended.bytes();
+            let kept = end.started.bytes() + end.ended.bytes();
             query = bind_started(query, &end.started, &self.instance, kept);
             query = bind_ended(query, &end.started, &end.ended);
         }
-        let written = self.execute(query).await;
-        written.map_err(DatabaseError::at("record the end of an execution"))
+        query
     }
 
     /// A start that cannot be written keeps nobody back: nothing was promised yet, and its end
@@ -129,142 +153,74 @@ impl Writer {
             let rest = starts.split_off(size);
             let mut query = sqlx::query(AssertSqlSafe(text));
             for one in &starts {
-                query = bind_started(query, one, &self.instance, one.source.len());
+                query = bind_started(query, one, &self.instance, one.bytes());
             }
             if let Err(error) = self.execute(query).await {
                 tracing::warn!(%error, "cannot record that executions have started");
+                if is_out_of_reach(&error) {
+                    return;
+                }
             }
             starts = rest;
         }
     }
 
-    /// A connection that fails goes back to the pool, which looks at it.
+    /// Ends the records whose end could not be written, some at once: their callers were told so.
+    async fn mark_failed(&mut self) {
+        for _ in 0..SIZES[0] {
+            let Some((id, ended_ms)) = self.failed.front() else {
+                return;
+            };
+            let mark = sqlx::query(MARK).bind(id.to_string()).bind(*ended_ms);
+            if let Err(error) = self.execute(mark).await {
+                tracing::warn!(%error, "cannot record that executions have failed");
+                return;
+            }
+            self.failed.pop_front();
+        }
+    }
+
+    /// A connection that fails goes back to the pool, which looks at it. One that does not answer is
+    /// closed, except to a file: there it answers in the end, and may be the last that could be opened.
     async fn execute(&mut self, query: Insert<'_>) -> Result<(), sqlx::Error> {
+        self.is_reached = false;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.database.pool().acquire().await?,
         };
-        query.execute(&mut *connection).await?;
+        let Ok(executed) = timeout(PATIENCE, query.execute(&mut *connection)).await else {
+            if !self.database.is_sqlite() {
+                connection.close_on_drop();
+            }
+            return Err(sqlx::Error::Io(ErrorKind::TimedOut.into()));
+        };
+        executed?;
+        self.is_reached = true;
         if self.database.has_several_connections() {
             self.connection = Some(connection);
         }
         Ok(())
     }
-}
 
-fn tell(end: End, written: Result<(), DatabaseError>) {
-    if let Err(error) = &written {
-        tracing::error!(execution = %end.started.id, %error, "cannot record the end of an execution");
-    }
-    // Nobody waits for the end of an execution that was abandoned.
-    let _ = end.written.send(written);
-    drop(end.place);
-}
-
-type Insert<'q> = Query<'q, Any, AnyArguments>;
-
-/// In the order of `OF_START`.
-fn bind_started<'q>(
-    query: Insert<'q>,
-    started: &Started,
-    instance: &str,
-    kept_bytes: usize,
-) -> Insert<'q> {
-    query
-        .bind(started.id.to_string())
-        .bind(instance.to_owned())
-        .bind(started.source_sha256.clone())
-        .bind(started.source_bytes)
-        .bind(started.source.clone())
-        .bind(started.environment.clone())
-        .bind(started.policy.to_owned())
-        .bind(started.started_ms)
-        .bind(signed(kept_bytes))
-}
-
-/// In the order of `OF_END`.
-fn bind_ended<'q>(query: Insert<'q>, started: &Started, ended: &Ended) -> Insert<'q> {
-    query
-        .bind(started.environment_id.clone())
-        .bind("main".to_owned())
-        .bind(started.function_name.clone())
-        .bind(started.parameters.clone())
-        .bind(ended.state.to_owned())
-        .bind(ended.outcome.map(str::to_owned))
-        .bind(ended.detail.clone())
-        .bind(ended.tier.map(str::to_owned))
-        .bind(ended.preload.clone())
-        .bind(ended.limits.clone())
-        .bind(ended.usage.clone())
-        .bind(ended.artifacts.clone())
-        .bind(ended.ended_ms)
-        .bind(ended.result.clone())
-        .bind(ended.stdout.clone())
-        .bind(ended.stderr.clone())
-        .bind(ended.execution_time_ms)
-        .bind(ended.memory_usage_kb)
-        .bind(ended.return_code)
-        .bind(ended.exceptions.clone())
-}
-
-/// Every statement there is.
-struct Texts {
-    starts: Sizes,
-    ends: Sizes,
-}
-
-impl Texts {
-    fn new() -> Self {
-        Self {
-            // An end may have come first, or the last try had succeeded.
-            starts: Sizes::new("executions", &[OF_START], "ON CONFLICT (id) DO NOTHING"),
-            ends: Sizes::new("recorded_executions", &[OF_START, OF_END], ""),
+    fn tell(&mut self, ends: impl Iterator<Item = End>, written: Result<(), sqlx::Error>) {
+        let written = written.map_err(DatabaseError::at("record the end of an execution"));
+        for end in ends {
+            let id = end.started.id;
+            if let Err(error) = &written {
+                tracing::error!(execution = %id, %error, "cannot record the end of an execution");
+                if self.failed.len() < MOST_FAILED {
+                    self.failed.push_back((id, end.ended.ended_ms));
+                }
+            }
+            // Nobody waits for the end of an execution that was abandoned.
+            let _ = end.written.send(written.clone());
+            drop(end.place);
         }
     }
 }
 
-/// One statement per number of rows.
-struct Sizes(Vec<(usize, Arc<str>)>);
-
-impl Sizes {
-    fn new(table: &str, columns: &[&str], end: &str) -> Self {
-        let columns = columns.iter().flat_map(|some| some.split_whitespace());
-        let columns: Vec<&str> = columns.collect();
-        let of = |rows: usize| {
-            let row = |index: usize| {
-                let first = index * columns.len() + 1;
-                let numbers = first..first + columns.len();
-                let numbers: Vec<_> = numbers.map(|number| format!("${number}")).collect();
-                format!("({})", numbers.join(", "))
-            };
-            let rows: Vec<_> = (0..rows).map(row).collect();
-            let (columns, rows) = (columns.join(", "), rows.join(", "));
-            format!("INSERT INTO {table} ({columns}) VALUES {rows} {end}").into()
-        };
-        Self(SIZES.map(|size| (size, of(size))).into())
-    }
-
-    /// The largest statement for at most `rows`, which are one at least.
-    fn largest(&self, rows: usize) -> (usize, Arc<str>) {
-        let fits = self.0.iter().find(|(size, _)| *size <= rows);
-        let (size, text) = fits.unwrap_or(&self.0[self.0.len() - 1]);
-        (*size, Arc::clone(text))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_statement_never_takes_more_rows_than_there_are() {
-        let sizes = Sizes::new("t", &["a", "b c"], "x");
-        for (rows, size) in [(1, 1), (3, 2), (7, 4), (31, 16), (32, 32), (100, 32)] {
-            assert_eq!(sizes.largest(rows).0, size, "{rows}");
-        }
-        assert_eq!(
-            sizes.largest(2).1.as_ref(),
-            "INSERT INTO t (a, b, c) VALUES ($1, $2, $3), ($4, $5, $6) x"
-        );
-    }
+/// Whether another statement would fail as this one did.
+fn is_out_of_reach(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Tls};
+    matches!(error, Io(_) | Tls(_) | PoolTimedOut | PoolClosed)
 }

@@ -104,3 +104,27 @@ fn a_failure_of_ours_is_no_outcome() {
         ("finished", Some("cancelled"))
     );
 }
+
+#[test]
+fn what_a_record_takes_counts_the_row_and_what_was_passed() {
+    let bytes = |kwargs: &str| {
+        let call = engine::Call {
+            function: "f".into(),
+            args: Vec::new(),
+            kwargs: [(
+                "a".to_owned(),
+                RawValue::from_string(kwargs.into()).unwrap(),
+            )]
+            .into(),
+        };
+        let request = ExecutionRequest {
+            source: "1".into(),
+            entry: Entry::Function(call),
+            ..Default::default()
+        };
+        Started::new(&request, SecurityLevel::Strict).bytes()
+    };
+    assert!(bytes("1") > ROW);
+    let long = format!("\"{}\"", "x".repeat(5000));
+    assert_eq!(bytes(&long) - bytes("1"), long.len() - 1);
+}

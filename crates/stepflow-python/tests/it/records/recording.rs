@@ -234,6 +234,75 @@ async fn an_end_that_postgres_refuses_is_not_told() {
     }
 }
 
+#[tokio::test]
+async fn an_end_is_tried_again_before_it_is_given_up() {
+    let fresh = sqlite().await;
+    let (bench, _recorder) = recording(&fresh).await;
+    let pool = AnyPool::connect(&fresh.url).await.unwrap();
+    for text in [
+        "CREATE TABLE tries (n INTEGER)",
+        // `FAIL` keeps what was done before it, so that the second try is told from the first.
+        "CREATE TRIGGER refuse BEFORE INSERT ON executions BEGIN
+            INSERT INTO tries VALUES (1);
+            SELECT RAISE(FAIL, 'not yet') WHERE (SELECT count(*) FROM tries) = 1;
+        END",
+    ] {
+        sqlx::query(text).execute(&pool).await.unwrap();
+    }
+    let execution = bench.executor.start(request("1")).await.unwrap();
+    let id = execution.id();
+    execution.finish().await.unwrap();
+    let tries: (i64,) = sqlx::query_as("SELECT count(*) FROM tries")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(tries.0, 2);
+    let history = bench.executor.history().unwrap();
+    let record = history.show(id).await.unwrap().unwrap();
+    assert_eq!(record.summary.state, RecordState::Finished);
+}
+
+#[tokio::test]
+async fn an_end_is_written_though_postgres_has_closed_the_connection() {
+    let Some(fresh) = postgres().await else {
+        return;
+    };
+    let (bench, _recorder) = recording(&fresh).await;
+    let run = async || {
+        let execution = bench.executor.start(request("1")).await.unwrap();
+        execution.finish().await.map(drop)
+    };
+    run().await.unwrap();
+    let pool = AnyPool::connect(&fresh.url).await.unwrap();
+    let close = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    sqlx::query(close).execute(&pool).await.unwrap();
+    run().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_has_no_written_end_does_not_run_for_ever() {
+    let fresh = sqlite().await;
+    let (bench, _recorder) = recording(&fresh).await;
+    let history = bench.executor.history().unwrap();
+    let sleeper = request("import time\ntime.sleep(1)");
+    let execution = bench.executor.start(sleeper).await.unwrap();
+    let id = execution.id();
+    until(&*history, RecordState::Running).await;
+    let pool = AnyPool::connect(&fresh.url).await.unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON executions WHEN NEW.state = 'finished'
+        BEGIN SELECT RAISE(ABORT, 'no'); END";
+    sqlx::query(refuse).execute(&pool).await.unwrap();
+    let error = execution.finish().await.unwrap_err();
+    assert_eq!(error.code(), "unrecorded");
+    // The next end that can be written brings it along.
+    let next = bench.executor.start(request("1")).await.unwrap();
+    next.finish().await.unwrap();
+    until(&*history, RecordState::Failed).await;
+    let record = history.show(id).await.unwrap().unwrap();
+    assert_eq!(record.summary.detail.as_deref(), Some("unrecorded"));
+}
+
 async fn many_at_once_are_all_written(fresh: Fresh) {
     let (bench, recorder) = recording(&fresh).await;
     let run = |number: usize| {
