@@ -131,8 +131,10 @@ async fn start(
     };
     let instance = Instance::take(&folder)?;
     let recorder = Recorder::begin(Database::clone(&db), instance, Retention::default()).await?;
+    let executor = executor.with_recorder(recorder);
+    executor.record_environments().await?;
     Ok(Started {
-        executor: executor.with_recorder(recorder),
+        executor,
         environments,
         _state: temporary,
     })

@@ -4,7 +4,9 @@
 use engine::Environment;
 use serde_json::{Value, json};
 
+use super::housekeeping::{AT_ONCE, BREATH};
 use super::{Database, DatabaseError};
+use crate::dependencies::{Dependency, DependencySource};
 use crate::environment::EnvironmentDescription;
 
 /// What stands in `python_environments` and, by its packages, in `python_dependencies`.
@@ -49,18 +51,16 @@ impl EnvironmentRow {
         self.packages.iter().map(package).collect()
     }
 
-    /// Where a package came from, by what was asked for. Source: PEP 508, direct references.
+    /// Where a package came from, by what was asked for.
     fn source(&self, package: &str) -> &'static str {
         let asked = self.base_packages.as_array().into_iter().flatten();
-        let mut asked = asked.filter_map(Value::as_str);
-        let direct = asked.find_map(|text| {
-            let (name, url) = text.split_once('@')?;
-            (name.trim() == package).then(|| url.trim())
-        });
-        match direct {
-            Some(url) if url.starts_with("git+") => "git",
-            Some(url) if url.starts_with("file:") => "local",
-            Some(_) | None => "pip",
+        let mut asked = asked.filter_map(|text| Dependency::parse(text.as_str()?).ok());
+        let source = asked.find(|one| one.name == package).map(|one| one.source);
+        match source {
+            Some(DependencySource::Git) => "git",
+            Some(DependencySource::Local) => "local",
+            Some(DependencySource::Conda) => "conda",
+            Some(DependencySource::PyPI) | None => "pip",
         }
     }
 }
@@ -83,6 +83,9 @@ const PUT_PACKAGE: &str = "
         version = excluded.version, source = excluded.source, installed_at = CURRENT_TIMESTAMP";
 const DROP_PACKAGE: &str =
     "DELETE FROM python_dependencies WHERE environment_id = $1 AND package_name = $2";
+const UNNAME: &str = "
+    UPDATE python_executions SET environment_id = NULL WHERE id IN (
+        SELECT id FROM python_executions WHERE environment_id = $1 LIMIT $2)";
 const DROP: &str = "DELETE FROM python_environments WHERE id = $1";
 const STATUS: &str = "UPDATE python_environments SET status = $2 WHERE id = $1";
 // The index on (environment_id, created_at) answers both questions.
@@ -142,9 +145,22 @@ impl Database {
 
     /// Forgets one. What ran in it stays, without its name.
     pub(crate) async fn drop_environment(&self, id: &str) -> Result<(), DatabaseError> {
-        let gone = sqlx::query(DROP).bind(id).execute(self.pool()).await;
-        gone.map(drop)
-            .map_err(DatabaseError::at("forget an environment"))
+        let gone = self.drop_environment_rows(id).await;
+        gone.map_err(DatabaseError::at("forget an environment"))
+    }
+
+    /// Little by little: one statement would hold SQLite's right to write while it goes through every
+    /// execution, and the ends of others would fail meanwhile.
+    async fn drop_environment_rows(&self, id: &str) -> Result<(), sqlx::Error> {
+        loop {
+            let some = sqlx::query(UNNAME).bind(id).bind(AT_ONCE);
+            if some.execute(self.pool()).await?.rows_affected() == 0 {
+                break;
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        let gone = sqlx::query(DROP).bind(id).execute(self.pool());
+        gone.await.map(drop)
     }
 
     /// Takes the time of each environment's last execution over.
@@ -177,6 +193,48 @@ mod tests {
             FROM python_dependencies ORDER BY package_name";
         let all = sqlx::query_as(all).fetch_all(database.pool());
         all.await.unwrap()
+    }
+
+    #[test]
+    fn a_source_is_told_by_what_was_asked_for() {
+        let asked = row(
+            &[
+                "a[x] @ git+https://h/a",
+                "B_b @ file:///b",
+                "conda-forge::c=1",
+                "d==1",
+            ],
+            &[],
+        );
+        let packages = ["a", "b-b", "c", "d", "e"];
+        assert_eq!(
+            packages.map(|package| asked.source(package)),
+            ["git", "local", "conda", "pip", "pip"]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_environment_with_many_executions_goes_and_they_stay() {
+        let database = Database::in_memory().await.unwrap();
+        database.put_environment(&row(&[], &[])).await.unwrap();
+        let many = "
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 450)
+            INSERT INTO recorded_executions (id, instance, state, source_sha256, source_bytes,
+                policy, started_ms, kept_bytes, environment_id)
+            SELECT 'x' || i, 'n', 'finished', '', 0, '', i, 0, 'e' FROM n";
+        sqlx::query(many).execute(database.pool()).await.unwrap();
+        // The foreign key has nothing left to do, which one statement would take long for.
+        let refuse = "CREATE TRIGGER refuse BEFORE DELETE ON python_environments
+            WHEN EXISTS (SELECT 1 FROM python_executions WHERE environment_id = OLD.id)
+            BEGIN SELECT RAISE(ABORT, 'it still has executions'); END";
+        sqlx::query(refuse).execute(database.pool()).await.unwrap();
+        database.drop_environment("e").await.unwrap();
+        let left = "SELECT count(*), count(environment_id) FROM python_executions";
+        let left: (i64, i64) = sqlx::query_as(left)
+            .fetch_one(database.pool())
+            .await
+            .unwrap();
+        assert_eq!(left, (450, 0));
     }
 
     #[tokio::test]

@@ -14,7 +14,10 @@ const PULSE: Duration = Duration::from_secs(2);
 /// How often all the rest is done.
 const ROUND: Duration = Duration::from_secs(60);
 /// Records in one transaction, so that the writer never waits for long.
-const AT_ONCE: i64 = 200;
+pub(super) const AT_ONCE: i64 = 200;
+
+/// How long the writer goes first between two of them.
+pub(super) const BREATH: Duration = Duration::from_millis(5);
 
 /// How long records are kept. Whichever comes first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,8 +141,7 @@ impl Database {
                 return Ok(gone);
             }
             gone += some;
-            // The writer goes first.
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(BREATH).await;
         }
     }
 }

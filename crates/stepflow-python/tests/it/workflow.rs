@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use stepflow_python::{
     Database, DatabaseAddress, Dependency, EnvironmentConfig, ExecutorConfig, FunctionRequest,
-    Outcome, PipConfig, PythonEnvironment, PythonEnvironmentImpl, PythonExecutor,
+    HistoryFilter, Outcome, PipConfig, PythonEnvironment, PythonEnvironmentImpl, PythonExecutor,
     PythonExecutorImpl, PythonParser, PythonParserImpl, PythonRequest, PythonSecurity,
     PythonSecurityImpl, SecuritySettings,
 };
@@ -97,6 +97,8 @@ async fn a_source_is_parsed_checked_run_and_recorded() {
     let history = seed.executor.history().expect("it records");
     let found = history.list(Default::default()).await.unwrap();
     assert_eq!(found.executions.len(), 1, "{found:?}");
+    let environment = found.executions[0].environment_id.as_deref();
+    assert!(environment.is_some(), "the default environment is a row");
 }
 
 #[tokio::test]
@@ -125,6 +127,14 @@ async fn an_environment_is_made_filled_used_and_removed() {
     seed.environments.activate_environment(&id).await.unwrap();
     let found = run("import alpha\nalpha.VERSION").await;
     assert_eq!(found.result, Some(json!("1.0")), "{found:?}");
+    let history = seed.executor.history().unwrap();
+    let last = HistoryFilter {
+        limit: 1,
+        ..Default::default()
+    };
+    let last = history.list(last).await.unwrap();
+    let recorded = last.executions[0].environment_id.clone();
+    assert_eq!(recorded, Some(id.to_string()), "it is a row");
     // What ran last is still being swept away.
     let mut cleaned = seed.environments.cleanup_environment(&id).await;
     for _ in 0..100 {
