@@ -47,12 +47,49 @@ impl FromStr for DatabaseAddress {
     }
 }
 
+/// What sqlx reads. Of another one it would log the value, which may be a secret.
+/// Source: sqlx-postgres, `PgConnectOptions`.
+#[cfg(feature = "postgres")]
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
 #[cfg(feature = "postgres")]
 fn server(text: &str) -> Result<DatabaseAddress, DatabaseError> {
     let url = Url::parse(text).map_err(|error| DatabaseError::Address {
         reason: format!("the address of the PostgreSQL database is not a URL: {error}"),
     })?;
+    let mut names = url.query_pairs().map(|(name, _)| name);
+    let unknown = names.find(|name| !PARAMETERS.contains(&name.as_ref()) && !is_option(name));
+    if let Some(name) = unknown {
+        return Err(DatabaseError::Address {
+            reason: format!("the address of the PostgreSQL database has no parameter `{name}`"),
+        });
+    }
     Ok(DatabaseAddress::Server(url))
+}
+
+/// `options[NAME]`
+#[cfg(feature = "postgres")]
+fn is_option(name: &str) -> bool {
+    name.starts_with("options[") && name.ends_with(']')
 }
 
 #[cfg(not(feature = "postgres"))]
@@ -150,5 +187,14 @@ mod tests {
         let address: DatabaseAddress = text.parse().unwrap();
         assert_eq!(format!("{address:?}"), "postgres://db.example/hognose");
         assert_eq!(address.url("rw").unwrap().as_str(), text);
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn a_parameter_that_nothing_reads_is_refused_by_its_name_alone() {
+        let text = "postgres://db.example/hognose?options[search_path]=a&passwrod=secret";
+        let refused = text.parse::<DatabaseAddress>().unwrap_err().to_string();
+        assert!(refused.contains("`passwrod`"), "{refused}");
+        assert!(!refused.contains("secret"), "{refused}");
     }
 }

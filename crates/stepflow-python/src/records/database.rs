@@ -1,8 +1,8 @@
 //! The database: opened once, with every connection that it will ever have where that matters.
 
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,7 @@ impl Database {
             return Ok(());
         };
         let given = ["", "-wal", "-shm"].iter().try_for_each(|suffix| {
-            match chown(with_suffix(path, suffix), Some(uid), Some(uid)) {
+            match lchown(with_suffix(path, suffix), Some(uid), Some(uid)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 given => given,
             }
@@ -192,19 +192,48 @@ fn pool_options(address: &DatabaseAddress) -> AnyPoolOptions {
     options.acquire_timeout(PATIENCE)
 }
 
-/// SQLite gives the files beside it the same mode and owner.
+/// SQLite gives the files beside it the same mode and owner. A link is not followed: whoever made it
+/// would have us change what is not ours.
 fn make_private(path: &Path) -> io::Result<()> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path);
-    made.map(drop)
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o600);
+    let file = match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => options.open(path)?,
+        made => made?,
+    };
+    let (named, opened) = (path.symlink_metadata()?, file.metadata()?);
+    if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+        return Err(io::Error::other("it is a link; name the file itself"));
+    }
+    file.set_permissions(Permissions::from_mode(0o600))
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_that_was_there_becomes_private_and_a_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("records"), folder.path().join("link"));
+        std::fs::write(&path, "").unwrap();
+        symlink(&path, &link).unwrap();
+        let mode = || path.metadata().unwrap().mode() & 0o777;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let refused = Database::open(&DatabaseAddress::File(link)).await;
+        assert!(refused.is_err_and(|error| error.to_string().contains("it is a link")));
+        assert_eq!(mode(), 0o644, "nothing was done through the link");
+        Database::open(&DatabaseAddress::File(path.clone()))
+            .await
+            .unwrap();
+        assert_eq!(mode(), 0o600);
+    }
 }
