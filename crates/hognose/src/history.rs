@@ -1,6 +1,7 @@
 //! `hognose history`: what was recorded, from a running server, else from the records themselves.
 
 use std::fmt::Write;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +14,7 @@ use stepflow_python::{
 };
 
 use crate::arguments::HistoryArguments;
-use crate::output::{line, note};
+use crate::output::{line, note, one_line, printable};
 use crate::records;
 use crate::settings::{Common, Sources};
 
@@ -45,7 +46,13 @@ pub(crate) async fn history(arguments: HistoryArguments, sources: &Sources) -> a
             }
         }
     };
-    line(told.trim_end()).context("cannot write to standard output")?;
+    let told = told.trim_end();
+    let told = if io::stdout().is_terminal() {
+        printable(told)
+    } else {
+        told.to_owned()
+    };
+    line(&told).context("cannot write to standard output")?;
     Ok(0)
 }
 
@@ -89,7 +96,7 @@ fn filter(arguments: &HistoryArguments) -> anyhow::Result<HistoryFilter> {
         let moment = text.as_deref().map(|text| moment(flag, text));
         moment.transpose()
     };
-    Ok(HistoryFilter {
+    let filter = HistoryFilter {
         outcome: arguments.outcome.clone(),
         state: state
             .transpose()
@@ -101,7 +108,10 @@ fn filter(arguments: &HistoryArguments) -> anyhow::Result<HistoryFilter> {
             .transpose()
             .map_err(|told: String| anyhow::anyhow!("--before: {told}"))?,
         limit: arguments.limit,
-    })
+    };
+    let checked = filter.check();
+    checked.map_err(|(name, told)| anyhow::anyhow!("--{name}: {told}"))?;
+    Ok(filter)
 }
 
 /// A time of day, or how long ago. Unit: milliseconds since 1970.
@@ -153,7 +163,7 @@ fn row(one: &ExecutionSummary) -> String {
 fn end(one: &ExecutionSummary) -> String {
     let word = one.outcome.as_deref().unwrap_or(one.state.name());
     match &one.detail {
-        Some(detail) => format!("{word}: {detail}"),
+        Some(detail) => format!("{word}: {}", one_line(detail)),
         None => word.to_owned(),
     }
 }
@@ -183,7 +193,7 @@ fn whole(record: &ExecutionRecord) -> String {
         ("policy", Some(one.policy.clone())),
         ("tier", record.tier.clone()),
         ("usage", record.usage.as_ref().map(ToString::to_string)),
-        ("function", record.function_name.clone()),
+        ("function", record.function_name.as_deref().map(one_line)),
         (
             "parameters",
             record.parameters.as_ref().map(ToString::to_string),
@@ -228,5 +238,26 @@ mod tests {
         assert!((3_599_000..=3_601_000).contains(&(now - hour)));
         let wrong = moment("--until", "yesterday").unwrap_err().to_string();
         assert!(wrong.starts_with("--until is `yesterday`"), "{wrong}");
+    }
+
+    #[test]
+    fn the_name_of_an_exception_makes_no_lines() {
+        let summary = ExecutionSummary {
+            id: ExecutionId::random(),
+            state: RecordState::Finished,
+            outcome: Some("raised".into()),
+            detail: Some("E\n\u{1b}[2J".into()),
+            return_code: Some(1),
+            environment: None,
+            environment_id: None,
+            policy: "strict".into(),
+            started_ms: 0,
+            ended_ms: None,
+            execution_time_ms: None,
+            memory_usage_kb: None,
+        };
+        let row = row(&summary);
+        assert!(row.contains("raised: E\\n\\u{1b}[2J"), "{row}");
+        assert!(!row.contains(char::is_control), "{row}");
     }
 }

@@ -3,6 +3,7 @@
 //! Names come from a guest. They are taken apart and checked; no link is ever followed below the
 //! folder; what stood under a file's name is replaced by rename, never written through.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -120,6 +121,20 @@ pub(crate) fn one_line(text: &str) -> String {
     shown
 }
 
+/// Guest text of many lines for a terminal: control characters as JSON escapes them, so that JSON
+/// remains JSON.
+pub(crate) fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' && c != '\t' {
+            let _ = write!(shown, "\\u{:04x}", u32::from(c));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -183,5 +198,7 @@ mod tests {
     fn guest_text_cannot_steer_a_terminal() {
         assert_eq!(one_line("a\u{1b}[2J\nb"), "a\\u{1b}[2J\\nb");
         assert_eq!(one_line(&"x".repeat(3000)).chars().count(), 2001);
+        let shown = printable("a\tb\nü\r\u{1b}]0;x\u{7}\u{9b}2J\u{7f}");
+        assert_eq!(shown, "a\tb\nü\\u000d\\u001b]0;x\\u0007\\u009b2J\\u007f");
     }
 }

@@ -235,5 +235,13 @@ fn without_records_there_is_nothing_to_read() {
         .unwrap();
     assert!(asked.status.success(), "{asked:?}");
     assert!(asked.stdout.is_empty());
+    let wrong = hognose()
+        .args(["history", "--outcome", "bogus", "--state-dir"])
+        .arg(state.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&wrong.stderr);
+    assert!(!wrong.status.success(), "{said}");
+    assert!(said.contains("--outcome: use one of completed"), "{said}");
     assert!(!state.path().join("records.sqlite").exists());
 }

@@ -14,6 +14,16 @@ use super::{Database, DatabaseError};
 /// Most executions of a page.
 pub const MOST_PER_PAGE: u32 = 1000;
 
+/// The words an outcome can have in a record. Source: `Outcome::kind`.
+const OUTCOME_WORDS: [&str; 6] = [
+    "completed",
+    "raised",
+    "rejected",
+    "limit_exceeded",
+    "crashed",
+    "cancelled",
+];
+
 /// How far an execution is, as its record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordState {
@@ -98,6 +108,28 @@ pub struct HistoryFilter {
     pub before: Option<Cursor>,
     /// How many; cut to `MOST_PER_PAGE`.
     pub limit: u32,
+}
+
+impl HistoryFilter {
+    /// Whether `outcome` and `environment` are such as a record can have.
+    ///
+    /// Errors: the name of the wrong one, and what it should be.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        if let Some(word) = &self.outcome
+            && !OUTCOME_WORDS.contains(&word.as_str())
+        {
+            return Err((
+                "outcome",
+                format!("use one of {}", OUTCOME_WORDS.join(", ")),
+            ));
+        }
+        // PostgreSQL refuses a NUL in a text.
+        let mut characters = self.environment.iter().flat_map(|text| text.chars());
+        if characters.any(char::is_control) {
+            return Err(("environment", "no control characters can be in it".into()));
+        }
+        Ok(())
+    }
 }
 
 /// An execution in a list.

@@ -21,16 +21,6 @@ use crate::error::{ErrorDetailBody, Failure};
 
 /// Executions of a page for who does not say how many.
 const USUAL: u32 = 100;
-/// The words an outcome can have. Source: `Outcome::kind`.
-const OUTCOMES: [&str; 6] = [
-    "completed",
-    "raised",
-    "rejected",
-    "limit_exceeded",
-    "crashed",
-    "cancelled",
-];
-
 /// The query of `GET /v1/executions`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,22 +112,18 @@ fn failure(error: DatabaseError) -> Failure {
 }
 
 fn filter(query: FilterBody) -> Result<HistoryFilter, Failure> {
-    let outcome = query.outcome;
-    if let Some(word) = &outcome
-        && !OUTCOMES.contains(&word.as_str())
-    {
-        let told = format!("`outcome`: use one of {}", OUTCOMES.join(", "));
-        return Err(Failure::bad_request(told));
-    }
-    Ok(HistoryFilter {
-        outcome,
+    let filter = HistoryFilter {
+        outcome: query.outcome,
         state: parsed("state", query.state)?,
         environment: query.environment,
         since_ms: query.since_ms,
         until_ms: query.until_ms,
         before: parsed("before", query.before)?,
         limit: query.limit.unwrap_or(USUAL),
-    })
+    };
+    let checked = filter.check();
+    checked.map_err(|(name, told)| Failure::bad_request(format!("`{name}`: {told}")))?;
+    Ok(filter)
 }
 
 fn parsed<T: FromStr<Err = String>>(
@@ -278,6 +264,13 @@ mod tests {
             (query(Some("lost"), None, None), "`outcome`"),
             (query(None, Some("crashed"), None), "`state`"),
             (query(None, None, Some("1")), "`before`"),
+            (
+                filter(FilterBody {
+                    environment: Some("\0".into()),
+                    ..FilterBody::default()
+                }),
+                "`environment`",
+            ),
         ] {
             let told = wrong.unwrap_err().body().error.message;
             assert!(told.starts_with(name), "{told}");
