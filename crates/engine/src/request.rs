@@ -210,6 +210,7 @@ pub struct InputFile {
 impl InputFile {
     /// Whether `name` can be a file below `/code/input`: at most 1024 bytes, and 1 to 16 components with
     /// `/` between them, none of which is empty, `.`, `..`, longer than 255 bytes, or has control characters.
+    /// `~NAME/…` is no such path: whoever writes it means somebody's home.
     ///
     /// Source: security/REPORT.md, section 8 (names).
     #[must_use]
@@ -217,7 +218,9 @@ impl InputFile {
         let bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         let is_plain =
             |part: &str| !part.is_empty() && part.len() <= 255 && part != "." && part != "..";
+        let is_home = name.starts_with('~') && name.contains('/');
         name.len() <= MOST_NAME
+            && !is_home
             && name.split('/').count() <= MOST_DEPTH
             && name.split('/').all(is_plain)
             && !name.chars().any(|c| c.is_control() || bidi(c))
@@ -365,6 +368,7 @@ mod tests {
             ".",
             "..",
             "a//b",
+            "~root/x",
             "a/",
             "a/../b",
             "./a",
