@@ -78,7 +78,7 @@ impl Slot {
         self.files[file as usize].as_ref().map(AsFd::as_fd)
     }
 
-    /// The `cgroup.procs` a child joins.
+    /// What a child writes itself to, to join its cgroups.
     pub(crate) fn procs(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         [
             CgroupFile::ProcsMemory,

@@ -111,13 +111,13 @@ pub struct SpawnerReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum CgroupFile {
-    /// `cgroup.procs` of the memory controller (v2: of the one cgroup).
+    /// `tasks` of the memory controller (v2: `cgroup.procs` of the one cgroup).
     ProcsMemory,
-    /// `cgroup.procs` of the pids controller (v1).
+    /// `tasks` of the pids controller (v1).
     ProcsPids,
-    /// `cgroup.procs` of cpuacct (v1).
+    /// `tasks` of cpuacct (v1).
     ProcsCpuacct,
-    /// `cgroup.procs` of cpu (v1, where it is mounted apart from cpuacct).
+    /// `tasks` of cpu (v1, where it is mounted apart from cpuacct).
     ProcsCpu,
     /// `memory.limit_in_bytes` / `memory.max`.
     MemoryLimit,
@@ -176,7 +176,7 @@ impl CgroupFile {
 /// What the supervisor asks of a zygote: one child.
 ///
 /// Descriptors, in order: pid namespace, stdin, stdout, stderr, report, request, status socket,
-/// then `procs` times a `cgroup.procs`.
+/// then `procs` times a file to join a cgroup by.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct ForkRequest {
@@ -192,7 +192,7 @@ pub struct ForkRequest {
     pub data_bytes: u64,
     /// Opens a true report. Kept in native memory only.
     pub nonce: [u8; 32],
-    /// How many `cgroup.procs` descriptors come along.
+    /// How many descriptors to join a cgroup by come along.
     pub procs: u32,
     /// Uid of the holder of the child's memory; 0 for no holder.
     pub holder_uid: u32,
@@ -295,7 +295,7 @@ steps! {
     FORK = 2, "clone3";
     /// setns to the init's pid namespace.
     PID_NAMESPACE = 3, "entering the pid namespace";
-    /// cgroup.procs.
+    /// `tasks`, or `cgroup.procs` in v2.
     CGROUP = 4, "joining the cgroups";
     /// unshare(CLONE_NEWCGROUP).
     CGROUP_NAMESPACE = 5, "the cgroup namespace";

@@ -5,7 +5,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use crate::sys::fd;
 
-/// Moves this process into every cgroup whose `cgroup.procs` was handed over.
+/// Moves this process, which has one thread, into every cgroup whose `tasks` (v1) or `cgroup.procs`
+/// was handed over.
 ///
 /// Source: cgroups(7): "0" stands for the writer.
 pub(super) fn join(procs: &[Option<OwnedFd>]) -> io::Result<()> {

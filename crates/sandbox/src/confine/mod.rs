@@ -42,7 +42,7 @@ pub struct Descriptors {
     pub request: OwnedFd,
     /// Where the child says how far it came; closed before user code.
     pub status: OwnedFd,
-    /// `cgroup.procs` of each pooled cgroup.
+    /// What joins each pooled cgroup.
     pub procs: [Option<OwnedFd>; MOST_CGROUPS],
 }
 
