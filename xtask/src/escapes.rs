@@ -39,108 +39,138 @@ impl Selection<'_> {
 }
 
 /// Runs every round; a server that fails is a failed round, and the others go on.
+///
+/// Two at a time, since a program mostly waits for its end: first those of the caller beside those of
+/// everybody else, then the interpreters that were not among them.
 pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
     let attempts = corpus::read(&root.join("tests/escapes"))?;
     let any = attempts.iter().any(|attempt| selection.takes(attempt));
     ensure!(any, "tests/escapes has no such program");
     let preloads = preloads(root, selection)?;
-    let mut tally = Tally::default();
-    let mut default_minor = None;
-    for mode in [Mode::Caller, Mode::Ordinary] {
+    let corpus = Corpus {
+        root,
+        attempts: &attempts,
+        selection,
+    };
+    let ((caller, default_minor), others) = beside(
+        || corpus.rounds_as(Mode::Caller, &preloads),
+        || corpus.rounds_as(Mode::Ordinary, &preloads).0 + corpus.nested(),
+    );
+    let minors = selection.minors.iter().copied();
+    let minors: Vec<u8> = minors
+        .filter(|minor| Some(*minor) != default_minor)
+        .collect();
+    let (one, two) = minors.split_at(minors.len() / 2);
+    let (one, two) = beside(
+        || corpus.on_interpreters(one),
+        || corpus.on_interpreters(two),
+    );
+    Ok(caller + others + one + two)
+}
+
+/// Both at once. What panics in one panics here.
+fn beside<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let two = two();
+        match one.join() {
+            Ok(one) => (one, two),
+            Err(panicked) => std::panic::resume_unwind(panicked),
+        }
+    })
+}
+
+/// What is run, and from where.
+#[derive(Clone, Copy)]
+struct Corpus<'a> {
+    root: &'a Path,
+    attempts: &'a [Attempt],
+    selection: Selection<'a>,
+}
+
+impl Corpus<'_> {
+    /// All rounds of a mode on its default interpreter, and which that was.
+    fn rounds_as(self, mode: Mode, preloads: &[String]) -> (Tally, Option<u8>) {
         if let Some(reason) = mode.unavailable() {
             say(&format!("SKIPPED escapes as {}: {reason}", mode.name()));
-            tally += Tally::SKIPPED;
-            continue;
+            return (Tally::SKIPPED, None);
         }
-        let usual = round(root, &Setup::of(mode), &attempts, |one| {
-            selection.takes(one)
-        });
-        tally += usual.tally;
-        default_minor = default_minor.or(usual.minor);
-        tally += without_snapshot(root, mode, &attempts, selection, &usual.accounts);
-        for preload in &preloads {
+        let usual = self.whole(&Setup::of(mode));
+        let mut tally = usual.tally;
+        tally += self.without_snapshot(mode, &usual.accounts);
+        for preload in preloads {
             let setup =
                 Setup::of(mode).with(&format!("with preload {preload}"), &["--preload", preload]);
-            tally += round(root, &setup, &attempts, |one| selection.takes(one)).tally;
+            tally += self.whole(&setup).tally;
         }
+        (tally, usual.minor)
     }
-    tally += nested(root, &attempts, selection);
-    for minor in selection.minors {
-        if Some(*minor) != default_minor {
-            tally += on_interpreter(root, *minor, &attempts, selection);
+
+    /// Root without cgroups: what attacks, and of what is honest only what was asked for by name.
+    /// The ordinary user's round shows that honest programs need no cgroups.
+    fn nested(self) -> Tally {
+        let mode = Mode::Nested;
+        if let Some(reason) = mode.unavailable() {
+            say(&format!("SKIPPED escapes as {}: {reason}", mode.name()));
+            return Tally::SKIPPED;
         }
+        let all = self.selection.each_preload || self.selection.word.is_some();
+        self.round(&Setup::of(mode), |one| all || !one.is_honest())
+            .tally
     }
-    Ok(tally)
-}
 
-/// Root without cgroups: what attacks, and of what is honest only what was asked for by name. The
-/// ordinary user's round has shown that honest programs need no cgroups.
-fn nested(root: &Path, attempts: &[Attempt], selection: Selection<'_>) -> Tally {
-    let mode = Mode::Nested;
-    if let Some(reason) = mode.unavailable() {
-        say(&format!("SKIPPED escapes as {}: {reason}", mode.name()));
-        return Tally::SKIPPED;
-    }
-    let all = selection.each_preload || selection.word.is_some();
-    round(root, &Setup::of(mode), attempts, |one| {
-        selection.takes(one) && (all || !one.is_honest())
-    })
-    .tally
-}
-
-/// The honest programs without a snapshot must end as they do with one.
-fn without_snapshot(
-    root: &Path,
-    mode: Mode,
-    attempts: &[Attempt],
-    selection: Selection<'_>,
-    usual: &Accounts,
-) -> Tally {
-    let honest = |one: &Attempt| one.is_honest() && selection.takes(one);
-    if !offers(root, "--plain") || !attempts.iter().any(honest) {
-        return Tally::default();
-    }
-    let setup = Setup::of(mode).with("without snapshot", &["--plain"]);
-    let plain = round(root, &setup, attempts, honest);
-    let mut tally = plain.tally;
-    let differences = compare::differences(usual, &plain.accounts);
-    tally += Tally::of(differences.is_empty());
-    for difference in differences {
-        say(&format!("FAILED with snapshot: {difference}"));
-    }
-    tally
-}
-
-fn on_interpreter(root: &Path, minor: u8, attempts: &[Attempt], selection: Selection<'_>) -> Tally {
-    match interpreters::find(minor) {
-        Ok(python) => {
-            let mut setup = Setup::of(Mode::Caller).with(&format!("on CPython 3.{minor}"), &[]);
-            setup.python = Some(python);
-            round(root, &setup, attempts, |one| selection.takes(one)).tally
+    /// The honest programs without a snapshot must end as they do with one.
+    fn without_snapshot(self, mode: Mode, usual: &Accounts) -> Tally {
+        let honest = |one: &Attempt| one.is_honest() && self.selection.takes(one);
+        if !offers(self.root, "--plain") || !self.attempts.iter().any(honest) {
+            return Tally::default();
         }
-        Err(reason) => {
-            say(&format!(
-                "SKIPPED (not counted) escapes on CPython 3.{minor}: no usable one is here: {reason}"
-            ));
-            Tally::default()
+        let setup = Setup::of(mode).with("without snapshot", &["--plain"]);
+        let plain = self.round(&setup, Attempt::is_honest);
+        let mut tally = plain.tally;
+        let differences = compare::differences(usual, &plain.accounts);
+        tally += Tally::of(differences.is_empty());
+        for difference in differences {
+            say(&format!("FAILED with snapshot: {difference}"));
         }
+        tally
     }
-}
 
-/// Runs one round; a server that does not start, or dies, is one failure more.
-fn round(
-    root: &Path,
-    setup: &Setup,
-    attempts: &[Attempt],
-    chosen: impl Fn(&Attempt) -> bool,
-) -> Round {
-    say(&format!("== escapes as {}", setup.name()));
-    let mut round = Round::default();
-    if let Err(error) = round::run(root, setup, attempts, chosen, &mut round) {
-        say(&format!("FAILED escapes as {}: {error:#}", setup.name()));
-        round.tally += Tally::FAILED;
+    fn on_interpreters(self, minors: &[u8]) -> Tally {
+        let mut tally = Tally::default();
+        for minor in minors {
+            match interpreters::find(*minor) {
+                Ok(python) => {
+                    let on = format!("on CPython 3.{minor}");
+                    let mut setup = Setup::of(Mode::Caller).with(&on, &[]);
+                    setup.python = Some(python);
+                    tally += self.whole(&setup).tally;
+                }
+                Err(reason) => say(&format!(
+                    "SKIPPED (not counted) escapes on CPython 3.{minor}: no usable one is here: {reason}"
+                )),
+            }
+        }
+        tally
     }
-    round
+
+    /// A round of everything selected.
+    fn whole(self, setup: &Setup) -> Round {
+        self.round(setup, |_| true)
+    }
+
+    /// A round of what is selected and `chosen`; a server that does not start, or dies, is one
+    /// failure more.
+    fn round(self, setup: &Setup, chosen: impl Fn(&Attempt) -> bool) -> Round {
+        say(&format!("== escapes as {}", setup.name()));
+        let mut round = Round::default();
+        let chosen = |one: &Attempt| self.selection.takes(one) && chosen(one);
+        if let Err(error) = round::run(self.root, setup, self.attempts, chosen, &mut round) {
+            say(&format!("FAILED escapes as {}: {error:#}", setup.name()));
+            round.tally += Tally::FAILED;
+        }
+        round
+    }
 }
 
 /// The preloads that get rounds of their own, by their names in the policy.

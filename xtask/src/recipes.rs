@@ -23,8 +23,10 @@ fn style(root: &Path) -> Result<Tally> {
     tally += step("format", cargo(root).args(["fmt", "--all", "--check"]));
     tally += step(
         "clippy",
+        // In the profile of the build, which then finds macros and build scripts ready.
         cargo(root).args([
             "clippy",
+            "--release",
             "--workspace",
             "--all-targets",
             "--locked",
@@ -189,9 +191,18 @@ pub(crate) fn quiet(command: &mut Command) -> bool {
         .is_ok_and(|s| s.success())
 }
 
-/// Cargo in the root of the workspace.
+/// Cargo in the root of the workspace, as if called by hand.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
+    // What `cargo xtask` says of xtask. Build scripts look at it, so with it everything above them
+    // would be built anew after each call by hand.
+    for (name, _) in std::env::vars_os() {
+        let is_of_xtask =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_of_xtask) {
+            command.env_remove(name);
+        }
+    }
     command
 }

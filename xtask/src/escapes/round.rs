@@ -38,7 +38,7 @@ pub(super) fn run(
     round: &mut Round,
 ) -> Result<()> {
     let mut server = serve::start_as(root, setup)?;
-    let rootless = describe(&server, round)? != "full";
+    let rootless = describe(&server, setup, round)? != "full";
     let plants: BTreeMap<&str, &Attempt> = attempts
         .iter()
         .filter_map(|attempt| Some((plant_name(attempt)?, attempt)))
@@ -91,12 +91,16 @@ pub(super) fn run(
     if let Err(error) = stopped {
         say(&format!("FAILED shutdown as {}: {error:#}", setup.name()));
     }
-    say(&summary(before.elapsed(), times));
+    say(&format!(
+        "{}: {}",
+        setup.name(),
+        summary(before.elapsed(), times)
+    ));
     Ok(())
 }
 
 /// Tells what the server says of itself; returns its tier.
-fn describe(server: &Server, round: &mut Round) -> Result<String> {
+fn describe(server: &Server, setup: &Setup, round: &mut Round) -> Result<String> {
     let capabilities = server.endpoint.get("/capabilities")?.json()?;
     let text = |pointer: &str| {
         let text = capabilities.pointer(pointer).and_then(Value::as_str);
@@ -108,7 +112,8 @@ fn describe(server: &Server, round: &mut Round) -> Result<String> {
         .nth(1)
         .and_then(|minor| minor.parse().ok());
     say(&format!(
-        "tier {tier:?}, CPython {version}, log {}",
+        "{}: tier {tier:?}, CPython {version}, log {}",
+        setup.name(),
         server.log.display()
     ));
     Ok(tier)
