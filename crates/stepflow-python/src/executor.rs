@@ -38,7 +38,7 @@ pub use self::replay::run_to_end;
 pub use self::request::{EntryPoint, FunctionRequest, PythonConfig, PythonRequest, ScriptRequest};
 pub(crate) use self::response::exceptions_of;
 pub use self::response::{NotSerialisable, PythonException, PythonResponse};
-pub use self::script::of_script;
+pub use self::script::{MOST_FILES, of_script};
 pub use self::seed::{ExecutionConfig, ExecutorConfig, PythonExecutorImpl};
 pub use crate::packages::Package;
 

@@ -14,8 +14,8 @@ use super::{EntryPoint, ScriptRequest};
 use crate::errors::PythonError;
 use crate::parser;
 
-/// Most files of a folder.
-const MOST_FILES: usize = 4096;
+/// Most files of a folder, and of a request by any door.
+pub const MOST_FILES: usize = 4096;
 /// Most bytes of all of them. The limit `workdir_bytes` holds besides.
 const MOST_BYTES: u64 = 256 << 20;
 

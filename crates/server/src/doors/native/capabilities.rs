@@ -1,11 +1,11 @@
 //! `GET /capabilities`: the gateway contract's keys first and in its order, then ours.
 
 use serde::{Deserialize, Serialize};
+use stepflow_python::executor::MOST_FILES;
 use stepflow_python::{
     Capabilities, ExecutorDescription, Isolation, LayerState, Limits, ParserDescription,
 };
 
-use super::convert::MOST_FILES;
 use super::report::limits;
 use super::wire::LimitsBody;
 

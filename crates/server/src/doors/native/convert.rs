@@ -8,14 +8,13 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use stepflow_python::executor::MOST_FILES;
 use stepflow_python::{
     Call, Entry, EnvironmentChoice, ExecutionRequest, InputFile, LimitOverrides, SecurityLevel,
 };
 
 use super::wire::{CallBody, Object, RequestBody, ValidateBody, Whole, WishBody};
 
-/// Most input files of one request.
-pub(crate) const MOST_FILES: usize = 256;
 /// Most requirements of one request.
 pub(crate) const MOST_PACKAGES: usize = 256;
 const MOST_ARGS: usize = 1024;
@@ -302,6 +301,18 @@ mod tests {
         ] {
             refused(body, needle);
         }
+    }
+
+    #[test]
+    fn a_request_takes_as_many_files_as_a_folder_may_have() {
+        let body = |count: usize| {
+            let file = |number| format!(r#"{{"name":"d/{number}","content_base64":""}}"#);
+            let files: Vec<_> = (0..count).map(file).collect();
+            format!(r#"{{"source":"","files":[{}]}}"#, files.join(","))
+        };
+        let most = request(body(MOST_FILES).as_bytes()).unwrap();
+        assert_eq!(most.files.len(), MOST_FILES);
+        refused(&body(MOST_FILES + 1), "`files`: 4097 files, but the most");
     }
 
     #[test]
