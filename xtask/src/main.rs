@@ -28,7 +28,7 @@ use crate::tally::Tally;
 const USAGE: &str = "\
 cargo xtask RECIPE
 
-  check       format, clippy, tidy, guest tests
+  check       format, clippy, docs, tidy, guest tests
   test        everything: check, release build, all tests, escapes
   escapes     runs tests/escapes through the release binary, as root, as an ordinary user, and on
               every interpreter found; `escapes WORD`: only programs with WORD in their names

@@ -11,7 +11,7 @@ use crate::postgres::{self, Postgres};
 use crate::tally::{Runner, Tally};
 use crate::{acceptance, escapes, guest, say, tidy};
 
-/// Format, lints, house rules and guest tests: no release build.
+/// Format, lints, documentation, house rules and guest tests: no release build.
 pub(crate) fn check(root: &Path) -> Result<Tally> {
     let mut tally = style(root)?;
     tally += guest::tests(root, "python3")?;
@@ -33,6 +33,15 @@ fn style(root: &Path) -> Result<Tally> {
             "--",
             "-D",
             "warnings",
+        ]),
+    );
+    tally += step(
+        "docs",
+        cargo(root).env("RUSTDOCFLAGS", "-D warnings").args([
+            "doc",
+            "--workspace",
+            "--no-deps",
+            "--locked",
         ]),
     );
     tally += tidy::run(root)?;

@@ -68,7 +68,7 @@ pub(crate) struct RunArguments {
     /// The script, or `-` to read it from standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
-    /// What the script finds in sys.argv[1:]
+    /// What the script finds in `sys.argv[1:]`
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<String>,
     /// Pass our standard input on; without it the script reads an empty one
