@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a script confined and hand back what it printed, drew and wrote
+    /// Run a script, a folder or a module confined and hand back what it printed, drew and wrote
     Run(RunArguments),
     /// Serve executions over HTTP and on a unix socket
     Serve(ServeArguments),
@@ -65,9 +65,20 @@ pub(crate) struct CommonArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The script, or `-` to read it from standard input
-    #[arg(value_name = "FILE")]
-    pub(crate) file: String,
+    /// The script, a folder with a `__main__.py`, or `-` to read a script from standard input
+    #[arg(value_name = "FILE|FOLDER", required_unless_present = "module")]
+    pub(crate) path: Option<String>,
+    /// Run this file of the folder instead of its `__main__.py`
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "path",
+        conflicts_with = "module"
+    )]
+    pub(crate) entry: Option<String>,
+    /// Run this module or package, of the folder or of the environment, as `python -m` does
+    #[arg(short, long, value_name = "MODULE")]
+    pub(crate) module: Option<String>,
     /// What the script finds in `sys.argv[1:]`
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<String>,
@@ -75,7 +86,7 @@ pub(crate) struct RunArguments {
     #[arg(long)]
     pub(crate) stdin: bool,
     /// Call this function of the script after it ran, and show what it returns
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["entry", "module"])]
     pub(crate) function: Option<String>,
     /// The function's arguments: a JSON list by position, or a JSON object by keyword
     #[arg(long, value_name = "JSON", requires = "function")]

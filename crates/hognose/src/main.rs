@@ -11,6 +11,7 @@ mod exit;
 mod history;
 mod limits;
 mod output;
+mod program;
 mod progress;
 mod records;
 mod report;

@@ -1,6 +1,5 @@
-//! `hognose run`: one script, confined, with its output as it comes and its end told truthfully.
+//! `hognose run`: one program, confined, with its output as it comes and its end told truthfully.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +9,8 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use server::RemoteExecutor;
 use stepflow_python::{
-    Call, Engine, EngineExecutor, Entry, Event, Execution, ExecutionError, ExecutionReport,
-    ExecutionRequest, LimitOverrides, PythonExecutor, Tier,
+    Engine, EngineExecutor, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
+    LimitOverrides, PythonExecutor, Tier,
 };
 
 use crate::arguments::RunArguments;
@@ -19,7 +18,7 @@ use crate::report::{self, Streamed};
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
 use crate::start::{self, Size};
-use crate::{exit, limits, script};
+use crate::{exit, limits, program};
 
 /// Longest wait for our engine to clean up after the end.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -61,57 +60,30 @@ async fn prepare(
 }
 
 async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
-    if arguments.stdin && arguments.file == "-" {
+    if arguments.stdin && arguments.path.as_deref() == Some("-") {
         bail!("standard input cannot be both the script and its input: name the script's file");
     }
     let mut limits = LimitOverrides::default();
     for pair in &arguments.limits {
         limits::set_pair(&mut limits, pair)?;
     }
-    let entry = entry(arguments)?;
-    let (file, files, wants_stdin) = (
-        arguments.file.clone(),
-        arguments.files.clone(),
-        arguments.stdin,
-    );
-    // Both may wait for somebody to type: not on a thread that has to see an interrupt.
-    let read = tokio::task::spawn_blocking(move || {
-        let script = script::read(&file, &files)?;
-        let stdin = wants_stdin.then(read_stdin).transpose()?;
-        anyhow::Ok((script, stdin))
-    });
-    let (script, stdin) = read.await.context("cannot read the script")??;
+    let program = program::read(arguments).await?;
+    let stdin = if arguments.stdin {
+        let read = tokio::task::spawn_blocking(read_stdin).await;
+        Some(read.context("cannot read standard input")??)
+    } else {
+        None
+    };
     Ok(ExecutionRequest {
-        source: script.source,
-        entry,
+        source: program.source,
+        entry: program.entry,
         stdin,
         args: arguments.arguments.clone(),
-        files: script.files,
+        files: program.files,
         limits,
         // The executor scans the source for its hints; the level is a setting.
         ..Default::default()
     })
-}
-
-/// The source alone, or a function of it. The executor says whether its name is one.
-fn entry(arguments: &RunArguments) -> anyhow::Result<Entry> {
-    let Some(function) = arguments.function.clone() else {
-        return Ok(Entry::Source);
-    };
-    let (mut args, mut kwargs) = (Vec::new(), BTreeMap::new());
-    if let Some(text) = arguments.args_json.as_deref().map(str::trim) {
-        let read = if text.starts_with('{') {
-            serde_json::from_str(text).map(|found| kwargs = found)
-        } else {
-            serde_json::from_str(text).map(|found| args = found)
-        };
-        read.context("`--args-json` must be a JSON list or a JSON object, such as '[1, 2]'")?;
-    }
-    Ok(Entry::Function(Call {
-        function,
-        args,
-        kwargs,
-    }))
 }
 
 fn read_stdin() -> anyhow::Result<Bytes> {

@@ -42,11 +42,7 @@ pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
         .strip_prefix('\u{feff}')
         .map(str::to_owned)
         .unwrap_or(source);
-    let mut files = pairs
-        .iter()
-        .map(|pair| given(pair))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    refuse_duplicates(&files)?;
+    let mut files = given(pairs)?;
     for path in named_files(&source)? {
         let name = file_name(Path::new(&path))
             .with_context(|| format!("the script names `{path}`, which is no file name"))?;
@@ -75,8 +71,15 @@ fn folder_of(script: &Path) -> anyhow::Result<PathBuf> {
         .context("cannot find the script's folder")
 }
 
-/// One `--file NAME=PATH`: the caller's own choice, so any file will do.
-fn given(pair: &str) -> anyhow::Result<InputFile> {
+/// The files of `--file`: the caller's own choice, so any file will do.
+pub(crate) fn given(pairs: &[String]) -> anyhow::Result<Vec<InputFile>> {
+    let files: anyhow::Result<Vec<_>> = pairs.iter().map(|pair| one_given(pair)).collect();
+    let files = files?;
+    refuse_duplicates(&files)?;
+    Ok(files)
+}
+
+fn one_given(pair: &str) -> anyhow::Result<InputFile> {
     let (name, path) = pair.split_once('=').with_context(|| {
         format!("`--file {pair}` must be NAME=PATH, such as data.csv=./data.csv")
     })?;

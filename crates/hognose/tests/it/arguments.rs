@@ -12,7 +12,7 @@ fn wrong_arguments_are_one_sentence_that_names_them() {
     for (arguments, part) in [
         (&[][..], "subcommand"),
         (&["fly"], "fly"),
-        (&["run"], "<FILE>"),
+        (&["run"], "<FILE|FOLDER>"),
         (&["run", "s.py", "--limt", "x"], "--limit"),
         (&["run", "absent.py"], "cannot read the script `absent.py`"),
         (&["run", "latin.py"], "not UTF-8"),

@@ -6,4 +6,5 @@ mod bench;
 mod check;
 mod records;
 mod support;
+mod run;
 mod tools;
