@@ -8,7 +8,7 @@ use crate::arguments::CommonArguments;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {
-    /// Measure only these; may be repeated [default: all three]
+    /// Measure only these; may be repeated [default: all but environments]
     #[arg(long = "set", value_name = "SET")]
     pub(crate) sets: Vec<Set>,
     /// Rounds of each latency row [default: 1000; 50 with --quick]
@@ -69,6 +69,8 @@ pub(crate) enum Set {
     Throughput,
     /// Memory of idle children
     Density,
+    /// A requested environment beside the default one; needs the package index
+    Environments,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

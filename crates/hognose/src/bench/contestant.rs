@@ -231,7 +231,7 @@ fn entry(
                 endpoint(server),
                 server.key(),
                 accept,
-                place.source,
+                &program::body(place.source),
                 place.expected,
             );
             Entry {

@@ -35,10 +35,10 @@ impl Remote {
         endpoint: Endpoint,
         key: &str,
         accept: Accept,
-        source: &str,
+        body: &str,
         expected: Expected,
     ) -> Self {
-        let request = endpoint.request(key, accept, &program::body(source));
+        let request = endpoint.request(key, accept, body);
         Self {
             endpoint,
             request,

@@ -9,6 +9,7 @@ mod baseline;
 mod cancel;
 mod client;
 mod contestant;
+mod environments;
 mod lane;
 mod latency;
 mod machine;
@@ -168,14 +169,20 @@ fn settings(arguments: &BenchArguments, against: Option<&Path>) -> Result<Settin
 /// The whole measurement. Blocks.
 fn run(plan: Plan, runtime: &Handle) -> Result<Document> {
     warn_of(&plan.machine);
-    let contestants = contestants(&plan)?;
     let wants = |set| plan.sets.contains(&set);
-    let (mut rows, mut ratios) = (Vec::new(), Vec::new());
+    let mut measured = Vec::new();
+    if wants(Set::Environments) {
+        note("measuring environments");
+        measured.extend(environments::measure(&plan, runtime)?);
+    }
+    let contestants = if plan.sets.iter().all(|set| *set == Set::Environments) {
+        Vec::new()
+    } else {
+        contestants(&plan)?
+    };
     if wants(Set::Latency) {
         note("measuring latency");
-        let measured = measure_latency(&plan, &contestants, runtime)?;
-        rows = measured.iter().map(Measured::row).collect();
-        ratios = compared(&measured);
+        measured.extend(measure_latency(&plan, &contestants, runtime)?);
     }
     let mut throughput = Vec::new();
     if wants(Set::Throughput) {
@@ -195,8 +202,8 @@ fn run(plan: Plan, runtime: &Handle) -> Result<Document> {
         run: plan.run,
         machine: plan.machine,
         settings: plan.settings,
-        rows,
-        ratios,
+        rows: measured.iter().map(Measured::row).collect(),
+        ratios: compared(&measured),
         throughput,
         density,
         load_average_after: load_average(),
@@ -218,7 +225,6 @@ fn warn_of(machine: &Machine) {
 /// This binary, and the other one if there is one, each with its servers.
 fn contestants(plan: &Plan) -> Result<Vec<Contestant>> {
     note("starting servers");
-    let own = std::env::current_exe().context("cannot find this very program")?;
     let start = |binary: &Path, label: &str| {
         Contestant::start(
             &plan.setting,
@@ -233,8 +239,12 @@ fn contestants(plan: &Plan) -> Result<Vec<Contestant>> {
     // its start.
     let other = plan.against.as_deref().map(|other| start(other, "against"));
     let other = other.transpose()?;
-    let own = start(&own, "")?;
+    let own = start(&own_program()?, "")?;
     Ok(std::iter::once(own).chain(other).collect())
+}
+
+fn own_program() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot find this very program")
 }
 
 fn measure_latency(
@@ -348,6 +358,7 @@ fn compared(measured: &[Measured]) -> Vec<Ratio> {
         ),
     ];
     pairs.extend(contestant::TCP_ROWS.map(|name| (format!("{name} (against)"), name.to_owned())));
+    pairs.extend(environments::pairs());
     let known = pairs
         .iter()
         .filter_map(|(of, to)| Some((row(of)?, row(to)?)));

@@ -10,7 +10,9 @@ use serde_json::json;
 pub(crate) const PRINT: &str = include_str!("../../../../benches/programs/print.py");
 /// The same after importing the whole stack.
 pub(crate) const STACK: &str = include_str!("../../../../benches/programs/stack.py");
-/// What both print.
+/// The same after importing numpy alone.
+pub(crate) const NUMPY: &str = include_str!("../../../../benches/programs/numpy.py");
+/// What all of them print.
 pub(crate) const PRINTED: &str = "1\n";
 
 /// Where a nonce stands in a program that prints one: as many characters, none of them special.
@@ -211,6 +213,7 @@ mod tests {
     fn the_programs_are_what_the_rows_say() {
         assert_eq!(PRINT.trim_end(), "print(1)");
         assert!(STACK.ends_with("\nprint(1)\n"));
+        assert_eq!(NUMPY, "import numpy\nprint(1)\n");
         for source in [PRINT, STACK] {
             let request = body(&with_nonce(source)).into_bytes();
             let place = nonce_place(&request).unwrap();

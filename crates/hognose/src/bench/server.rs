@@ -184,6 +184,10 @@ impl Server {
         Endpoint::Unix(self.socket.clone())
     }
 
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Runs every program once, so that no row waits for a first import.
     pub(crate) fn warm(&self, sources: &[&str]) -> Result<()> {
         let mut connection = self.tcp().connect()?;

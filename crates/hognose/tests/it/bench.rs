@@ -95,3 +95,58 @@ fn check_throughput(rows: &[Value]) {
         assert!(row["per_second"].is_number() && row["server_cpu_ms_each"].is_number());
     }
 }
+
+/// The index has a numpy of that name and version; what is in it is no matter here.
+#[test]
+fn a_requested_environment_is_measured_beside_the_default_one() {
+    let home = Home::with_environments();
+    let told = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output = home.call(arguments, variables);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let built = told(&["env", "build"], &[]);
+    let shown = told(&["env", "show", &built[..12]], &[]);
+    let numpy = shown.lines().find(|line| line.starts_with("numpy=="));
+    let index = home.index(&[numpy.unwrap()]);
+    let bench = ["bench", "--set", "environments", "--quick", "--rounds", "2"];
+    let arguments = [&bench[..], &["--json", "-"]].concat();
+    let document = told(&arguments, &[("UV_DEFAULT_INDEX", &index)]);
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let rows = document["rows"].as_array().unwrap();
+    let names: Vec<&str> = rows
+        .iter()
+        .map(|row| row["name"].as_str().unwrap())
+        .collect();
+    let expected = ["rested", "in a loop"].map(|pace| {
+        let of = |program: &str| {
+            ["default", "environment", "packages"].map(|way| format!("{way}, {program}, {pace}"))
+        };
+        [of("print(1)"), of("import numpy")].concat()
+    });
+    assert_eq!(names, expected.concat());
+    assert!(rows.iter().all(|row| row["n"] == 2), "{rows:?}");
+    let ratios = document["ratios"].as_array().unwrap();
+    assert_eq!(ratios.len(), 8);
+    assert!(
+        ratios
+            .iter()
+            .all(|ratio| ratio["times"].as_f64() > Some(0.0))
+    );
+}
+
+#[test]
+fn environments_are_not_measured_without_an_index() {
+    let home = Home::with_environments();
+    let nowhere = [("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple")];
+    let output = home.call(&["bench", "--set", "environments", "--quick"], &nowhere);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(125), "{said}");
+    let last = said.lines().next_back().unwrap();
+    let part = "error: cannot make the environment that is measured, with numpy==";
+    assert!(
+        last.starts_with(part) && last.contains("Failed to fetch"),
+        "{said}"
+    );
+}

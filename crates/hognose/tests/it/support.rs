@@ -46,6 +46,21 @@ impl Home {
         home
     }
 
+    /// The address of a package index of tiny wheels, and of more, written `name==version`.
+    pub(crate) fn index(&self, more: &[&str]) -> String {
+        let folder = self.path().join("packages/index");
+        fs::create_dir_all(&folder).unwrap();
+        let script = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../stepflow-python/tests/it/index.py"
+        );
+        #[expect(clippy::disallowed_methods, reason = "makes the packages of a test")]
+        let mut python = Command::new("python3");
+        let made = python.arg(script).arg(&folder).args(more).status();
+        assert!(made.unwrap().success());
+        format!("file://{}", folder.display())
+    }
+
     /// Starts a server of this home and waits until it listens.
     pub(crate) fn serve(&self) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"], &[]);

@@ -1,4 +1,4 @@
-"""Makes a package index of tiny wheels on disk, and one source archive. argv: its folder."""
+"""Makes a package index of tiny wheels on disk, and one source archive. argv: its folder, more wheels as NAME==VERSION."""
 
 import hashlib
 import pathlib
@@ -29,6 +29,8 @@ wheel("alpha", "1.0")
 wheel("alpha", "2.0")
 wheel("beta", "1.0", requires="Requires-Dist: alpha<2\n")
 wheel("gamma", "1.0")
+for wanted in sys.argv[2:]:
+    wheel(*wanted.split("=="))
 
 # Its backend tells what it could reach where it ran.
 BACKEND = '''
