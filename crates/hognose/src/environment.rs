@@ -6,24 +6,21 @@ use stepflow_python::environment::Environments;
 use crate::arguments::{CommonArguments, EnvironmentCommand};
 use crate::output::{line, note};
 use crate::settings::Sources;
-use crate::{requested, start};
+use crate::signals::Stop;
+use crate::{exit, requested, start};
 
 /// Digits of a digest that tell environments apart for people.
 const SHORT: usize = 12;
 
-/// Runs one of the subcommands.
+/// Runs one of the subcommands; returns the exit code.
 pub(crate) async fn environment(
     command: EnvironmentCommand,
     sources: &Sources,
 ) -> anyhow::Result<u8> {
-    let told = match command {
-        EnvironmentCommand::List { common } => list(&common, sources)?,
-        EnvironmentCommand::Build { common } => build(&common, sources).await?,
-        EnvironmentCommand::Requested(command) => {
-            let common = sources.common(command.common())?;
-            requested::requested(command, &common, sources).await?
-        }
-        EnvironmentCommand::Show { digest, common } => show(&common, digest, sources)?,
+    let mut stop = Stop::watch()?;
+    let told = tokio::select! {
+        told = perform(command, sources) => told?,
+        () = stop.wanted() => return Ok(exit::CANCELLED),
     };
     if !told.is_empty() {
         line(&told).context("cannot write to standard output")?;
@@ -31,14 +28,22 @@ pub(crate) async fn environment(
     Ok(0)
 }
 
-fn list(flags: &CommonArguments, sources: &Sources) -> anyhow::Result<String> {
-    let environments = Environments::new(&sources.common(flags)?.state_dir);
-    let found = environments
-        .list()
-        .context("cannot list the environments")?;
-    if found.is_empty() {
-        note("there is no environment yet; `hognose env build` makes one");
-    }
+async fn perform(command: EnvironmentCommand, sources: &Sources) -> anyhow::Result<String> {
+    Ok(match command {
+        EnvironmentCommand::List { common } => list(&common, sources).await?,
+        EnvironmentCommand::Build { common } => build(&common, sources).await?,
+        EnvironmentCommand::Requested(command) => {
+            let common = sources.common(command.common())?;
+            requested::requested(command, &common, sources).await?
+        }
+        EnvironmentCommand::Show { digest, common } => show(&common, digest, sources)?,
+    })
+}
+
+async fn list(flags: &CommonArguments, sources: &Sources) -> anyhow::Result<String> {
+    let common = sources.common(flags)?;
+    let found = Environments::new(&common.state_dir).list();
+    let found = found.context("cannot list the environments")?;
     let row = |one: &stepflow_python::environment::Summary| {
         format!(
             "{}  python {}  {} packages  {} MiB  {}",
@@ -49,7 +54,13 @@ fn list(flags: &CommonArguments, sources: &Sources) -> anyhow::Result<String> {
             one.path.display()
         )
     };
-    Ok(found.iter().map(row).collect::<Vec<_>>().join("\n"))
+    let mut rows: Vec<String> = found.iter().map(row).collect();
+    let requested = requested::list(&common, sources).await?;
+    rows.extend(requested.iter().map(requested::describe));
+    if rows.is_empty() {
+        note("there is no environment yet; `hognose env build` makes one");
+    }
+    Ok(rows.join("\n"))
 }
 
 async fn build(flags: &CommonArguments, sources: &Sources) -> anyhow::Result<String> {

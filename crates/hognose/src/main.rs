@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
+use stepflow_python::environment::end_builds;
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, Command};
@@ -77,6 +78,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
             Command::Environment { command } => environment::environment(command, &sources).await,
         }
     });
+    // A build that nobody waits for any more would leave what it has made so far.
+    end_builds();
     // A thread may still wait for somebody to type; it goes with the process.
     runtime.shutdown_background();
     ended

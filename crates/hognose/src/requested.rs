@@ -11,7 +11,7 @@ use server::RemoteExecutor;
 use stepflow_python::environment::Progress;
 use stepflow_python::{
     Dependency, EngineExecutor, EnvironmentDescription, EnvironmentId, EnvironmentOrder,
-    EnvironmentService, ProgressSink, PythonExecutor, dependencies,
+    EnvironmentService, ProgressSink, PythonExecutor, Requested, dependencies,
 };
 
 use crate::arguments::RequestedCommand;
@@ -47,6 +47,27 @@ pub(crate) async fn requested(
     drop(executor);
     engine.shutdown(FAREWELL).await;
     told
+}
+
+/// Those there are, from the server if one runs.
+pub(crate) async fn list(
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<Vec<EnvironmentDescription>> {
+    let found = RemoteExecutor::connect(&common.socket()).await;
+    match found.context("cannot ask the server of this state folder")? {
+        Some(server) => {
+            let service = server.environments();
+            Ok(service
+                .context("the server has no environments")?
+                .list()
+                .await?)
+        }
+        None => Ok(Requested::list(
+            &common.state_dir,
+            sources.environments_dir().as_deref(),
+        )?),
+    }
 }
 
 async fn run(
@@ -147,7 +168,7 @@ fn progress() -> ProgressSink {
     Arc::new(move |told| drop(sender.send(told)))
 }
 
-fn describe(made: &EnvironmentDescription) -> String {
+pub(crate) fn describe(made: &EnvironmentDescription) -> String {
     format!(
         "{}  python {}  {} packages  {} MiB  {}",
         made.id,

@@ -4,7 +4,8 @@
 mod arguments;
 mod bench;
 mod check;
+mod environments;
 mod records;
-mod support;
 mod run;
+mod support;
 mod tools;

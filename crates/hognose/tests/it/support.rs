@@ -63,7 +63,12 @@ impl Home {
 
     /// Starts a server of this home and waits until it listens.
     pub(crate) fn serve(&self) -> Server {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"], &[]);
+        self.serve_with(&[])
+    }
+
+    /// The same with variables.
+    pub(crate) fn serve_with(&self, variables: &[(&str, &str)]) -> Server {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"], variables);
         let log = fs::File::create(self.path().join("log")).unwrap();
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::config::EnvironmentId;
+use super::service::EnvironmentDescription;
 use crate::metrics::PythonMonitoringImpl;
 
 const FILE: &str = "environments.json";
@@ -85,6 +86,28 @@ impl Catalog {
         let mut free: Vec<_> = free.collect();
         free.sort_by_key(|(digest, tree)| (named.contains(digest.as_str()), tree.used_ms));
         free.into_iter().map(|(digest, _)| digest.clone()).collect()
+    }
+
+    /// What a handle stands for, with what the manifest of its tree says.
+    pub(super) fn describe(
+        &self,
+        id: EnvironmentId,
+        python: String,
+        packages: Vec<(String, String)>,
+    ) -> Option<EnvironmentDescription> {
+        let handle = self.handles.get(&id)?.clone();
+        let tree = self.trees.get(&handle.digest);
+        Some(EnvironmentDescription {
+            id,
+            python,
+            packages,
+            requirements: handle.requirements,
+            bytes: tree.map_or(0, |tree| tree.bytes),
+            created_ms: handle.created_ms,
+            used_ms: tree.map_or(0, |tree| tree.used_ms),
+            is_active: handle.is_active,
+            digest: handle.digest,
+        })
     }
 
     /// Forgets a digest and whoever names it.

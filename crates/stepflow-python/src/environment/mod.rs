@@ -8,24 +8,28 @@ mod build;
 mod catalog;
 mod conda;
 pub mod config;
+mod ending;
 mod interpreter;
 mod manager;
 mod order;
 mod requested;
+mod said;
 mod seed;
 pub mod service;
 mod sources;
 mod uv;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::{Environment, Fault, Interpreter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::config::{EnvironmentConfig, EnvironmentId, InstallPolicy, PipConfig};
+pub use self::ending::end_builds;
 pub use self::manager::ManagedEnvironments;
 pub use self::requested::Requested;
 pub use self::seed::PythonEnvironmentImpl;
@@ -38,6 +42,9 @@ const DEFAULT_LOCK: &str = include_str!("../../environments/default.lock");
 
 /// Changes whenever `build` lays an environment out in another way.
 const LAYOUT_VERSION: u32 = 2;
+
+/// How often a build that waits for another process looks again.
+const LOCK_PULSE: Duration = Duration::from_millis(100);
 
 /// The manifest's name; a folder that has one is whole.
 const MANIFEST: &str = "environment.json";
@@ -61,7 +68,7 @@ pub enum EnvironmentError {
         python: PathBuf,
     },
     /// A program we called failed.
-    #[error("cannot {doing}; it said:\n{said}")]
+    #[error("cannot {doing}: {}", said::sentence(said))]
     Tool {
         /// What we were doing.
         doing: String,
@@ -69,7 +76,7 @@ pub enum EnvironmentError {
         said: String,
     },
     /// No environment has this name.
-    #[error("no environment's digest begins with `{wanted}`; see `hognose env list`")]
+    #[error("there is no environment `{wanted}`; see `hognose env list`")]
     Unknown {
         /// What was asked for.
         wanted: String,
@@ -81,7 +88,7 @@ pub enum EnvironmentError {
         reason: String,
     },
     /// Packages that cannot be resolved or installed.
-    #[error("these packages cannot be installed: {said}")]
+    #[error("these packages cannot be installed: {}", said::sentence(said))]
     Packages {
         /// What the installer said about which.
         said: String,
@@ -253,13 +260,19 @@ impl Environments {
         let listed = self.list();
         let listed =
             listed.map_err(|source| EnvironmentError::host("list the environments", source))?;
-        let found = listed
-            .into_iter()
-            .find(|summary| summary.digest.starts_with(digest_prefix));
-        let unknown = || EnvironmentError::Unknown {
-            wanted: digest_prefix.to_owned(),
-        };
-        read_manifest(&found.ok_or_else(unknown)?.path)
+        let begins = |summary: &Summary| summary.digest.starts_with(digest_prefix);
+        let mut found = listed.into_iter().filter(begins);
+        match (found.next(), found.next()) {
+            (Some(one), None) => read_manifest(&one.path),
+            (Some(_), Some(_)) => Err(EnvironmentError::Refused {
+                reason: format!(
+                    "several environments begin with `{digest_prefix}`; give more digits of the digest"
+                ),
+            }),
+            (None, _) => Err(EnvironmentError::Unknown {
+                wanted: digest_prefix.to_owned(),
+            }),
+        }
     }
 
     fn build(
@@ -289,6 +302,7 @@ impl Environments {
         progress: &dyn Fn(Progress),
         make: impl FnOnce(&Path) -> Result<(), EnvironmentError>,
     ) -> Result<(), EnvironmentError> {
+        let _build = ending::Build::begin();
         fs::create_dir_all(&self.folder)
             .map_err(|source| EnvironmentError::host("make the environments folder", source))?;
         let _lock = self.lock(digest, progress)?;
@@ -330,7 +344,7 @@ impl Environments {
                 total: 1,
                 text,
             });
-            file.lock().map_err(|source| {
+            wait_for(&file).map_err(|source| {
                 EnvironmentError::host("wait for the environment's lock", source)
             })?;
         }
@@ -346,6 +360,18 @@ impl Environments {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
+    }
+}
+
+/// Waits for a lock, unless this process ends.
+fn wait_for(file: &File) -> io::Result<()> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => ending::check()?,
+        }
+        std::thread::sleep(LOCK_PULSE);
     }
 }
 
@@ -407,6 +433,28 @@ mod tests {
         assert_eq!(digest_of("a", "b"), digest_of("a", "b"));
         assert_ne!(digest_of("a", "b"), digest_of("a", "c"));
         assert_ne!(digest_of("ab", ""), digest_of("a", "b"));
+    }
+
+    #[test]
+    fn a_digest_is_named_by_a_beginning_that_no_other_has() {
+        let state = tempfile::tempdir().unwrap();
+        for digest in ["ab1", "ab2"] {
+            let folder = state.path().join("environments").join(digest);
+            fs::create_dir_all(&folder).unwrap();
+            let manifest =
+                format!(r#"{{"digest": "{digest}", "python": "3.11.7", "packages": []}}"#);
+            fs::write(folder.join(MANIFEST), manifest).unwrap();
+        }
+        let environments = Environments::new(state.path());
+        assert_eq!(environments.show("ab2").unwrap().digest, "ab2");
+        for (prefix, told) in [
+            ("ab", "several environments begin with `ab`"),
+            ("", "several environments begin with ``"),
+            ("x", "there is no environment `x`"),
+        ] {
+            let error = environments.show(prefix).unwrap_err().to_string();
+            assert!(error.starts_with(told), "{error}");
+        }
     }
 
     #[test]

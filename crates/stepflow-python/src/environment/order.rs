@@ -15,7 +15,7 @@ use super::config::{InstallPolicy, PipConfig};
 use super::interpreter::Resolved;
 use super::requested::Requested;
 use super::uv::Job;
-use super::{EnvironmentError, MANIFEST, Progress, build, conda, digest_of, sources};
+use super::{EnvironmentError, MANIFEST, Progress, build, conda, digest_of, ending, sources};
 use crate::dependencies::{Dependency, DependencySource, normal_name};
 
 /// The lock's name in an environment's folder.
@@ -85,6 +85,7 @@ pub(super) fn fulfil(
     progress: &dyn Fn(Progress),
 ) -> Result<String, EnvironmentError> {
     let trees = requested.folder().join("trees");
+    let _build = ending::Build::begin();
     let scratch = tempfile::Builder::new()
         .prefix(".build-")
         .tempdir_in(&trees);

@@ -10,9 +10,12 @@ use std::path::{Path, PathBuf};
 
 use engine::{HeldFolder, RequestedEnvironments};
 
+use super::catalog::{Catalog, Handle};
+use super::config::EnvironmentId;
 use super::interpreter::{self, Resolved};
+use super::service::EnvironmentDescription;
 use super::uv::{self, Uv};
-use super::{EnvironmentError, Progress};
+use super::{EnvironmentError, Manifest, Progress, read_manifest};
 
 /// The folder, open and locked.
 #[derive(Debug)]
@@ -38,8 +41,7 @@ impl Requested {
         let at = |doing: &'static str| move |source| EnvironmentError::host(doing, source);
         let own = uv::own_uid().map_err(at("ask for our own uid"))?;
         let is_root = own == 0;
-        let folder = folder.map_or_else(|| state.join("requested"), Path::to_owned);
-        let path = std::path::absolute(&folder).map_err(at("name the folder of environments"))?;
+        let path = place(state, folder).map_err(at("name the folder of environments"))?;
         make_private(&path).map_err(at("make the folder of environments"))?;
         let owner =
             fs::symlink_metadata(&path).map_err(at("look at the folder of environments"))?;
@@ -72,6 +74,27 @@ impl Requested {
             interpreters,
             uv,
         })
+    }
+
+    /// The environments of that folder, the oldest first, whoever has it now.
+    ///
+    /// Errors: the list is there and cannot be read.
+    pub fn list(
+        state: &Path,
+        folder: Option<&Path>,
+    ) -> Result<Vec<EnvironmentDescription>, EnvironmentError> {
+        let read = place(state, folder).and_then(|path| Ok((Catalog::load(&path)?, path)));
+        let (catalog, path) =
+            read.map_err(|source| EnvironmentError::host("read the list of environments", source))?;
+        let describe = |(id, handle): (&EnvironmentId, &Handle)| {
+            let Manifest {
+                python, packages, ..
+            } = read_manifest(&path.join("trees").join(&handle.digest)).ok()?;
+            catalog.describe(*id, python, packages)
+        };
+        let mut all: Vec<_> = catalog.handles.iter().filter_map(describe).collect();
+        all.sort_by_key(|one| one.created_ms);
+        Ok(all)
     }
 
     /// What an engine has to know of it at its start.
@@ -140,6 +163,11 @@ impl Requested {
     }
 }
 
+fn place(state: &Path, folder: Option<&Path>) -> io::Result<PathBuf> {
+    let folder = folder.map_or_else(|| state.join("requested"), Path::to_owned);
+    std::path::absolute(&folder)
+}
+
 /// Only its owner may look in. Guests see an environment through a mount of their zygote.
 fn make_private(folder: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).recursive(true).create(folder) {
@@ -156,4 +184,54 @@ fn give_tree(path: &Path, uid: u32) -> io::Result<()> {
         }
     }
     lchown(path, Some(uid), Some(uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::{MANIFEST, catalog::Tree};
+    use super::*;
+
+    #[test]
+    fn a_folder_is_listed_without_being_opened() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(Requested::list(state.path(), None).unwrap(), []);
+        let folder = state.path().join("requested");
+        let tree = folder.join("trees/ab");
+        fs::create_dir_all(&tree).unwrap();
+        let handle = |digest: &str, created_ms| Handle {
+            digest: digest.into(),
+            requirements: vec!["numpy".into()],
+            created_ms,
+            is_active: false,
+        };
+        let (newer, older) = (EnvironmentId::new(), EnvironmentId::new());
+        let catalog = Catalog {
+            handles: BTreeMap::from([
+                (newer, handle("ab", 2)),
+                (older, handle("ab", 1)),
+                (EnvironmentId::new(), handle("gone", 3)),
+            ]),
+            trees: BTreeMap::from([(
+                "ab".to_owned(),
+                Tree {
+                    interpreter: "x".into(),
+                    bytes: 7,
+                    used_ms: 0,
+                },
+            )]),
+            ..Default::default()
+        };
+        catalog.save(&folder).unwrap();
+        let manifest = r#"{"digest": "ab", "python": "3.11.7", "packages": [["numpy", "2.0"]]}"#;
+        fs::write(tree.join(MANIFEST), manifest).unwrap();
+        let found = Requested::list(state.path(), None).unwrap();
+        let ids: Vec<_> = found.iter().map(|one| one.id).collect();
+        assert_eq!(ids, [older, newer]);
+        assert_eq!((found[0].bytes, found[0].packages.len()), (7, 1));
+        assert_eq!(Requested::list("/".as_ref(), Some(&folder)).unwrap(), found);
+        fs::write(folder.join("environments.json"), "{").unwrap();
+        assert!(Requested::list(state.path(), None).is_err());
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use super::config::PipConfig;
-use super::{EnvironmentError, Progress};
+use super::{EnvironmentError, Progress, ending};
 
 /// Its version and hashes.
 const LOCK: &str = include_str!("../../environments/uv.lock");
@@ -135,6 +135,9 @@ pub(super) fn install(
         progress(step_of(line))
     })
 }
+
+/// How often it is looked whether a program has to be ended.
+const PULSE: Duration = Duration::from_millis(100);
 
 /// uv's phases, in order.
 const PHASES: [&str; 4] = ["Resolved", "Prepared", "Installed", "Bytecode"];
@@ -369,17 +372,18 @@ pub(super) fn run(
     });
     let mut last = Vec::new();
     loop {
-        let left = deadline.map_or(Duration::MAX, |end| {
-            end.saturating_duration_since(Instant::now())
-        });
-        match lines.recv_timeout(left) {
+        ending::check().map_err(RunError::Host)?;
+        if deadline.is_some_and(|end| Instant::now() >= end) {
+            return Err(RunError::TooLong);
+        }
+        match lines.recv_timeout(PULSE) {
             Ok(line) => {
                 each(line.trim());
                 last.push(line);
                 last.drain(..last.len().saturating_sub(12));
             }
             Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => return Err(RunError::TooLong),
+            Err(RecvTimeoutError::Timeout) => {}
         }
     }
     let status = child.0.wait().map_err(RunError::Host)?;

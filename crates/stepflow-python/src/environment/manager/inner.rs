@@ -205,19 +205,12 @@ impl Inner {
         &self,
         id: EnvironmentId,
     ) -> Result<EnvironmentDescription, EnvironmentError> {
-        let handle = self.handle(id)?;
-        let environment = self.environment(&handle.digest)?;
-        let tree = self.catalog().trees.get(&handle.digest).cloned();
-        Ok(EnvironmentDescription {
-            id,
-            python: environment.interpreter.version_text(),
-            requirements: handle.requirements,
-            packages: environment.packages.clone(),
-            bytes: tree.as_ref().map_or(0, |tree| tree.bytes),
-            created_ms: handle.created_ms,
-            used_ms: tree.as_ref().map_or(0, |tree| tree.used_ms),
-            is_active: handle.is_active,
-            digest: handle.digest,
+        let environment = self.environment(&self.handle(id)?.digest)?;
+        let python = environment.interpreter.version_text();
+        let packages = environment.packages.clone();
+        let described = self.catalog().describe(id, python, packages);
+        described.ok_or_else(|| EnvironmentError::Unknown {
+            wanted: id.to_string(),
         })
     }
 }

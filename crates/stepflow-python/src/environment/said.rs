@@ -1,0 +1,67 @@
+//! What a tool said when it failed, as one sentence for people.
+//!
+//! uv draws its reasons as a tree over several lines; its first words are what went wrong, what
+//! stands before them is progress.
+
+/// What the lines of a tree begin with.
+const BRANCHES: [char; 6] = ['×', '╰', '├', '│', '─', '▶'];
+/// Before what is the cause of what stands above.
+const CAUSE: &str = "Caused by: ";
+
+/// The last lines of a tool in one line, from where it tells an error.
+pub(super) fn sentence(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let is_error = |line: &&str| line.starts_with("error: ") || line.starts_with('×');
+    let begin = lines.iter().position(is_error).unwrap_or(0);
+    let mut told = String::new();
+    for line in &lines[begin..] {
+        let text = line.trim_start_matches(BRANCHES).trim_start();
+        let text = text.strip_prefix("error: ").unwrap_or(text);
+        let cause = text.strip_prefix(CAUSE);
+        let is_cause = cause.is_some() || line.starts_with(['╰', '├']);
+        let text = cause.unwrap_or(text);
+        if text.is_empty() {
+            continue;
+        }
+        if !told.is_empty() {
+            let ends = told.ends_with([':', '.', ',', ';']);
+            let is_next = text.starts_with("hint: ") && !ends;
+            told.push_str(if is_cause && !ends {
+                ": "
+            } else if is_next {
+                "; "
+            } else {
+                " "
+            });
+        }
+        told.push_str(text);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_of_reasons_is_one_line() {
+        for (said, told) in [
+            ("", ""),
+            ("one\ntwo", "one two"),
+            (
+                "Resolved 3 packages\n  × No solution found when resolving dependencies:\n  ╰─▶ Because a was not found in the\n      package registry and you require a, we can conclude that your\n      requirements are unsatisfiable.\n\n      hint: The network was disabled",
+                "No solution found when resolving dependencies: Because a was not found in the package registry and you require a, we can conclude that your requirements are unsatisfiable. hint: The network was disabled",
+            ),
+            (
+                "error: Request failed after 3 retries in 3.1s\n  Caused by: Failed to fetch: `http://h/a/`\n  Caused by: refused",
+                "Request failed after 3 retries in 3.1s: Failed to fetch: `http://h/a/`: refused",
+            ),
+            (
+                "  × Failed to download `a==1`\n  ├─▶ Failed to unzip\n  ╰─▶ end of file",
+                "Failed to download `a==1`: Failed to unzip: end of file",
+            ),
+        ] {
+            assert_eq!(sentence(said), told);
+        }
+    }
+}
