@@ -1,6 +1,8 @@
 //! What is wrong with a call is told in one sentence, before anything is built or started.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::support::Home;
 
@@ -60,6 +62,50 @@ fn wrong_settings_are_refused_naming_where_they_stood() {
     assert!(said.contains("HOGNOSE_LISTEN in .env is `here`"), "{said}");
     let said = home.refused(&["serve", "--listen", "there"], &[]);
     assert!(said.contains("--listen is `there`"), "{said}");
+}
+
+#[test]
+fn no_command_that_runs_programs_does_without_a_sandbox() {
+    let home = Home::new();
+    fs::write(home.path().join("s.py"), "def f(): pass").unwrap();
+    let added = home.call(&["tool", "add", "kept", "s.py"], &[]);
+    assert!(added.status.success());
+    for (variable, value) in [
+        ("STEPFLOW_PYTHON_ENABLE_SANDBOXING", "false"),
+        ("HOGNOSE_SANDBOXING", "0"),
+    ] {
+        for arguments in [
+            &["run", "s.py"][..],
+            &["run", "-m", "this"],
+            &["serve"],
+            &["tool", "call", "kept", "f"],
+        ] {
+            let said = home.refused(arguments, &[(variable, value)]);
+            assert!(said.contains("nothing runs outside a sandbox"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn settings_are_text_and_other_variables_are_nobodys_business() {
+    let home = Home::new();
+    let call = |name: &str| {
+        let mut command = home.command(&["env", "list"], &[]);
+        let latin = OsStr::from_bytes(b"caf\xe9");
+        command.env(name, latin).output().unwrap()
+    };
+    for name in [
+        "HOGNOSE_PYTHON",
+        "STEPFLOW_PYTHON_INTERPRETER_PATH",
+        "STEPFLOW_PYTHON_VERSION",
+        "STEPFLOW_PYTHON_NO_SUCH_SETTING",
+    ] {
+        let output = call(name);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(125), "{name}: {said}");
+        assert_eq!(said, format!("error: {name} must be UTF-8 text\n"));
+    }
+    assert!(call("SOMETHING_ELSE").status.success());
 }
 
 #[test]

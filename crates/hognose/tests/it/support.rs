@@ -61,6 +61,14 @@ impl Home {
         format!("file://{}", folder.display())
     }
 
+    /// The interpreter that is found first.
+    pub(crate) fn python(&self) -> String {
+        let path = self.path.as_ref().unwrap();
+        let mut found = std::env::split_paths(path).map(|folder| folder.join("python3"));
+        let found = found.find(|path| path.is_file()).unwrap();
+        found.to_str().unwrap().to_owned()
+    }
+
     /// Starts a server of this home and waits until it listens.
     pub(crate) fn serve(&self) -> Server {
         self.serve_with(&[])

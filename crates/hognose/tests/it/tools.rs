@@ -1,4 +1,5 @@
-//! `hognose tool` on the records of a state folder, without a server. Calls are tested in the library.
+//! `hognose tool` on the records of a state folder, and who runs a call. What a call does is tested in the
+//! library.
 
 use std::fs;
 
@@ -70,4 +71,39 @@ fn tools_are_registered_listed_shown_and_removed() {
     assert!(off.contains("`off`"), "{off}");
     assert_eq!(told(&["tool", "remove", "sums"]), "");
     assert_eq!(told(&["tool", "list", "--json"]), "[]\n");
+}
+
+/// What only an engine of our own can promise is not asked of the server.
+#[test]
+fn a_call_is_the_servers_unless_its_interpreter_or_tier_is_chosen() {
+    let home = Home::with_environments();
+    let server = home.serve();
+    fs::write(home.path().join("one.py"), "def one(): return 1").unwrap();
+    let added = home.call(&["tool", "add", "one", "one.py"], &[]);
+    assert!(added.status.success());
+    let recorded = || {
+        let listed = home.call(&["history", "--json"], &[]);
+        let page: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        page["executions"].as_array().unwrap().len()
+    };
+    let call = |flags: &[&str]| {
+        let arguments = [&["tool", "call", "one", "one", "--json"], flags].concat();
+        let output = home.call(&arguments, &[]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), report)
+    };
+    let (code, report) = call(&[]);
+    assert_eq!((code, &report["value"]["json"]), (Some(0), &1.into()));
+    assert_eq!(recorded(), 1);
+    let python = home.python();
+    let (code, report) = call(&["--python", &python]);
+    assert_eq!((code, &report["value"]["json"]), (Some(0), &1.into()));
+    assert_eq!(recorded(), 1, "the server was not asked");
+    let (code, full) = call(&["--min-tier", "full"]);
+    if report["isolation"]["tier"] == "full" {
+        assert_eq!((code, recorded()), (Some(0), 2), "{full}");
+    } else {
+        assert_eq!((code, recorded()), (Some(125), 1), "{full}");
+    }
+    server.stop();
 }
