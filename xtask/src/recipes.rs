@@ -39,6 +39,7 @@ fn style(root: &Path) -> Result<Tally> {
         "docs",
         cargo(root).env("RUSTDOCFLAGS", "-D warnings").args([
             "doc",
+            "--release",
             "--workspace",
             "--no-deps",
             "--locked",
