@@ -49,6 +49,8 @@ pub struct ExecutionRequest {
     pub directory: Option<String>,
     /// By whom it is run, by name; `None` leaves it to the configuration. The engine never looks.
     pub executor: Option<String>,
+    /// The tool whose function it calls, by id, for its record. The engine never looks.
+    pub tool: Option<String>,
 }
 
 /// How much the language policy refuses. The kernel is the boundary at every level.

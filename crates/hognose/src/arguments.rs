@@ -173,6 +173,9 @@ pub(crate) struct HistoryArguments {
     /// Only those in this environment: its id, or the beginning of its digest
     #[arg(long, value_name = "NAME")]
     pub(crate) environment: Option<String>,
+    /// Only calls of this tool: its name, or its id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tool: Option<String>,
     /// Only those started then or later: a time in UTC, or how long ago, such as 2h
     #[arg(long, value_name = "WHEN")]
     pub(crate) since: Option<String>,

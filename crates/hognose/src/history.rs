@@ -102,6 +102,7 @@ fn filter(arguments: &HistoryArguments) -> anyhow::Result<HistoryFilter> {
             .transpose()
             .map_err(|told| anyhow::anyhow!("--state: {told}"))?,
         environment: arguments.environment.clone(),
+        tool: arguments.tool.clone(),
         since_ms: moment("--since", &arguments.since)?,
         until_ms: moment("--until", &arguments.until)?,
         before: before
@@ -193,6 +194,7 @@ fn whole(record: &ExecutionRecord) -> String {
         ("policy", Some(one.policy.clone())),
         ("tier", record.tier.clone()),
         ("usage", record.usage.as_ref().map(ToString::to_string)),
+        ("tool", one.tool.clone()),
         ("function", record.function_name.as_deref().map(one_line)),
         (
             "parameters",
@@ -250,6 +252,8 @@ mod tests {
             return_code: Some(1),
             environment: None,
             environment_id: None,
+            tool: None,
+            tool_id: None,
             policy: "strict".into(),
             started_ms: 0,
             ended_ms: None,

@@ -37,7 +37,8 @@ pub(crate) async fn run(arguments: RunArguments, sources: &Sources) -> anyhow::R
         json: arguments.json,
         output: &arguments.output,
     };
-    let ended = supervise(&show, runner.executor.as_ref(), request, stop).await;
+    let executor = runner.executor.as_ref();
+    let ended = supervise(&show, executor, executor.start(request), stop).await;
     runner.leave().await;
     ended
 }
@@ -156,15 +157,15 @@ pub(crate) struct Show<'a> {
     pub(crate) output: &'a Path,
 }
 
-/// From the start to the last line.
+/// From the start, which `executor` makes, to the last line.
 pub(crate) async fn supervise(
     show: &Show<'_>,
     executor: &dyn PythonExecutor,
-    request: ExecutionRequest,
+    start: impl Future<Output = Result<Execution, ExecutionError>>,
     mut stop: Stop,
 ) -> anyhow::Result<u8> {
     let execution = tokio::select! {
-        started = executor.start(request) => started?,
+        started = start => started?,
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
     let (report, mut streamed) = follow(execution, !show.json, stop).await?;

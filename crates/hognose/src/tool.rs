@@ -65,7 +65,6 @@ pub(crate) async fn tool(command: ToolCommand, sources: &Sources) -> anyhow::Res
         } => {
             sources.check_executor()?;
             let arguments = read_arguments(&arguments)?;
-            let request = kept.tools.find(&name).await?.call(&function, arguments)?;
             let show = Show {
                 json,
                 output: &output,
@@ -74,7 +73,12 @@ pub(crate) async fn tool(command: ToolCommand, sources: &Sources) -> anyhow::Res
             let server = kept
                 .server
                 .filter(|server| !wants_python && run::serves(server, common.min_tier));
-            return call(server, request, &show, &common, sources).await;
+            if let Some(server) = server {
+                let start = server.call_tool(&name, &function, arguments);
+                return run::supervise(&show, &server, start, Stop::watch()?).await;
+            }
+            let request = kept.tools.find(&name).await?.call(&function, arguments)?;
+            return call(request, &show, &common, sources).await;
         }
         ToolCommand::Remove { names, .. } => {
             for name in &names {
@@ -118,22 +122,19 @@ impl Kept {
     }
 }
 
+/// Calls on an engine of our own.
 async fn call(
-    server: Option<RemoteExecutor>,
     request: ExecutionRequest,
     show: &Show<'_>,
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<u8> {
     let mut stop = Stop::watch()?;
-    if let Some(server) = server {
-        return run::supervise(show, &server, request, stop).await;
-    }
     let (engine, executor) = tokio::select! {
         started = start_engine(common, sources, &request) => started?,
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
-    let ended = run::supervise(show, &executor, request, stop).await;
+    let ended = run::supervise(show, &executor, executor.start(request), stop).await;
     drop(executor);
     engine.shutdown(FAREWELL).await;
     ended

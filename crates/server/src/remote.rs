@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
+use stepflow_python::tools::Arguments;
 use stepflow_python::executor::{of_script, run_to_end, source, validate as valid};
 use stepflow_python::{
     ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
@@ -32,6 +33,7 @@ use self::history::RemoteHistory;
 use self::tools::RemoteTools;
 use crate::doors::native::metrics::{self, MetricFamilyBody};
 use crate::doors::native::report::artifact_url;
+use crate::doors::native::tools::wire::ToolCallBody;
 use crate::doors::native::wire::{HealthBody, PoolBody};
 
 /// Runs executions on the server of a unix socket.
@@ -97,6 +99,18 @@ impl RemoteExecutor {
             capabilities: convert::capabilities(document),
         }))
     }
+
+    /// Calls a function of a tool of the server, which checks the arguments and records whose call it
+    /// is. A request that `Tool::call` has made would be an execution of its source and no more.
+    pub async fn call_tool(
+        &self,
+        tool: &str,
+        function: &str,
+        arguments: Arguments,
+    ) -> Result<Execution, ExecutionError> {
+        let path = tools::function_place(tool, function);
+        events::start(&self.client, &path, &ToolCallBody { arguments }).await
+    }
 }
 
 #[async_trait]
@@ -124,7 +138,7 @@ impl PythonExecutor for RemoteExecutor {
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        events::start(&self.client, request::body(request)).await
+        events::start(&self.client, "/v1/executions", &request::body(request)).await
     }
 
     /// The server's own word: it knows its floor.

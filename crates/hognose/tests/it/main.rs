@@ -7,5 +7,6 @@ mod check;
 mod environments;
 mod records;
 mod run;
+mod served;
 mod support;
 mod tools;

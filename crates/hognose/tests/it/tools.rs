@@ -1,10 +1,12 @@
-//! `hognose tool` on the records of a state folder, and who runs a call. What a call does is tested in the
-//! library.
+//! `hognose tool` on a state folder, by itself and beside a running server.
 
 use std::fs;
+use std::path::Path;
+use std::process::Output;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::served::{Server, history, hognose, ids, state};
 use crate::support::Home;
 
 #[test]
@@ -106,4 +108,101 @@ fn a_call_is_the_servers_unless_its_interpreter_or_tier_is_chosen() {
         assert_eq!((code, recorded()), (Some(125), 1), "{full}");
     }
     server.stop();
+}
+
+const SUMS: &str = "
+def add(a: int, b: int = 2):
+    print('adding')
+    return {'sum': a + b}
+
+
+def fails():
+    raise ValueError('no')
+";
+
+/// `hognose tool` on a state folder.
+fn tool(state: &Path, arguments: &[&str]) -> Output {
+    let mut command = hognose();
+    command.arg("tool").args(arguments).arg("--state-dir");
+    command.arg(state).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Registers `sums`, and calls it well, with a wrong argument, and where it raises.
+fn calls_are_told_by_exit_code_and_streams(state: &Path) {
+    let file = state.join("sums.py");
+    fs::write(&file, SUMS).unwrap();
+    let added = tool(state, &["add", "sums", file.to_str().unwrap()]);
+    assert_eq!(text(&added.stdout), "sums 1.0.0  add, fails\n", "{added:?}");
+
+    let called = tool(state, &["call", "sums", "add", r#"{"a": 1}"#, "--json"]);
+    assert_eq!(called.status.code(), Some(0), "{called:?}");
+    let answer: Value = serde_json::from_slice(&called.stdout).unwrap();
+    assert_eq!(answer["value"]["json"], json!({"sum": 3}));
+    assert_eq!(answer["stdout"], "adding\n");
+    let shown = tool(state, &["call", "sums", "add", r#"{"a": 1, "b": 40}"#]);
+    assert_eq!(shown.status.code(), Some(0), "{shown:?}");
+    assert_eq!(text(&shown.stdout), "adding\n");
+    assert!(text(&shown.stderr).contains("=> {'sum': 41}"), "{shown:?}");
+
+    for (arguments, told) in [
+        (
+            &["add", r#"{"a": "x"}"#][..],
+            "the argument `a` must be a whole number, not the string \"x\"",
+        ),
+        (&["add"], "`add` needs the argument `a`"),
+        (
+            &["print", "{}"],
+            "the tool `sums` has no public function `print`; it has `add`, `fails`",
+        ),
+    ] {
+        let refused = tool(state, &[&["call", "sums"], arguments].concat());
+        assert_eq!(refused.status.code(), Some(125), "{refused:?}");
+        assert_eq!(refused.stdout, b"");
+        assert_eq!(text(&refused.stderr), format!("error: {told}\n"));
+    }
+
+    let raised = tool(state, &["call", "sums", "fails", "--json"]);
+    assert_eq!(raised.status.code(), Some(1), "{raised:?}");
+    let answer: Value = serde_json::from_slice(&raised.stdout).unwrap();
+    assert_eq!(answer["outcome"]["kind"], "raised");
+    assert_eq!(answer["exception"]["message"], "no");
+    assert_eq!(answer["value"], Value::Null);
+}
+
+#[test]
+fn a_call_has_an_engine_of_its_own_where_no_server_runs() {
+    let state = state();
+    calls_are_told_by_exit_code_and_streams(state.path());
+    let recorded = history(state.path(), &[]);
+    assert!(ids(&recorded).is_empty(), "nobody records them: {recorded}");
+}
+
+#[test]
+fn a_running_server_answers_calls_and_records_whose_they_are() {
+    let state = state();
+    let server = Server::start(state.path());
+    calls_are_told_by_exit_code_and_streams(state.path());
+    let other = server.execute("1");
+    crate::served::answer(other);
+    let calls = history(state.path(), &["--tool", "sums"]);
+    assert_eq!(ids(&calls).len(), 3, "{calls}");
+    let shown = server.get("/v1/tools/sums");
+    for call in calls["executions"].as_array().unwrap() {
+        assert_eq!(
+            (&call["tool"], &call["tool_id"]),
+            (&"sums".into(), &shown["id"])
+        );
+    }
+    let by_id = history(state.path(), &["--tool", shown["id"].as_str().unwrap()]);
+    assert_eq!(by_id, calls);
+    assert_eq!(server.ids("").len(), 4);
+
+    let removed = tool(state.path(), &["remove", "sums"]);
+    assert_eq!(removed.status.code(), Some(0), "{removed:?}");
+    assert!(server.ids("tool=sums").is_empty());
+    assert_eq!(server.ids("").len(), 4, "its calls stay");
 }

@@ -6,22 +6,27 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use stepflow_python::{Event, Execution, ExecutionError, ExecutionId, OutputStream};
 use tokio::sync::{mpsc, oneshot};
 
 use super::client::{Client, Connection};
 use super::convert::{self, Streamed};
-use crate::doors::native::wire::{ChunkBody, RequestBody, StartedBody};
+use crate::doors::native::wire::{ChunkBody, StartedBody};
 use crate::error::{ErrorBody, ErrorDetailBody};
 
 /// Events between the connection and its reader; past that the server is made to wait.
 const BUFFERED_EVENTS: usize = 64;
 
 /// Starts an execution; returns once the server started it, or ended it without a start.
-pub(crate) async fn start(client: &Client, body: RequestBody) -> Result<Execution, ExecutionError> {
-    let json = serde_json::to_vec(&body).map_err(|error| broken(&error))?;
-    let sent = client.post_for_events("/v1/executions", json).await;
+pub(crate) async fn start(
+    client: &Client,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<Execution, ExecutionError> {
+    let json = serde_json::to_vec(body).map_err(|error| broken(&error))?;
+    let sent = client.post_for_events(path, json).await;
     let (response, connection) = sent.map_err(|error| broken(&error))?;
     if !response.status().is_success() {
         let whole = response

@@ -55,10 +55,17 @@ fn place(name: &str) -> String {
     format!("/v1/tools/{}", percent_encode(name, b"-_"))
 }
 
+/// Where a function of a tool is called.
+pub(super) fn function_place(tool: &str, function: &str) -> String {
+    let function = percent_encode(function, b"-_");
+    format!("{}/functions/{function}", place(tool))
+}
+
 /// What a source offers is found in it again: a schema says less than the functions themselves.
 async fn tool(body: ToolBody) -> Result<Tool, ToolError> {
     let odd = |told: String| broken(&told);
     Ok(Tool {
+        id: body.id,
         name: body.name.parse().map_err(odd)?,
         version: body.version.parse().map_err(odd)?,
         description: body.description,

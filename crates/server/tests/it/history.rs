@@ -26,6 +26,8 @@ fn summary(id: &str, state: RecordState) -> ExecutionSummary {
         return_code: is_finished.then_some(1),
         environment: Some("ab".repeat(32)),
         environment_id: None,
+        tool: is_finished.then(|| "sums".into()),
+        tool_id: is_finished.then(|| LOST.into()),
         policy: "strict".into(),
         started_ms: 1000,
         ended_ms: Some(2000),

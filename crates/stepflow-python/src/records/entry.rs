@@ -33,6 +33,8 @@ pub(crate) struct Started {
     pub(super) environment: Option<String>,
     /// The handle by which it was named, or the default environment's digest.
     pub(super) environment_id: Option<String>,
+    /// The tool whose function is called.
+    pub(super) tool_id: Option<String>,
     pub(super) policy: &'static str,
     /// Which function is called, and with what.
     pub(super) function_name: Option<String>,
@@ -59,6 +61,7 @@ impl Started {
             source: cut(&request.source, MOST_TEXT),
             environment: None,
             environment_id,
+            tool_id: request.tool.clone(),
             policy: policy.name(),
             function_name: match &request.entry {
                 Entry::Function(call) => Some(cut(&call.function, 200)),

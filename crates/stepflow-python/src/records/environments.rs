@@ -4,7 +4,6 @@
 use engine::Environment;
 use serde_json::{Value, json};
 
-use super::housekeeping::{AT_ONCE, BREATH};
 use super::{Database, DatabaseError};
 use crate::dependencies::{Dependency, DependencySource};
 use crate::environment::EnvironmentDescription;
@@ -149,16 +148,8 @@ impl Database {
         gone.map_err(DatabaseError::at("forget an environment"))
     }
 
-    /// Little by little: one statement would hold SQLite's right to write while it goes through every
-    /// execution, and the ends of others would fail meanwhile.
     async fn drop_environment_rows(&self, id: &str) -> Result<(), sqlx::Error> {
-        loop {
-            let some = sqlx::query(UNNAME).bind(id).bind(AT_ONCE);
-            if some.execute(self.pool()).await?.rows_affected() == 0 {
-                break;
-            }
-            tokio::time::sleep(BREATH).await;
-        }
+        self.in_steps(UNNAME, id).await?;
         let gone = sqlx::query(DROP).bind(id).execute(self.pool());
         gone.await.map(drop)
     }

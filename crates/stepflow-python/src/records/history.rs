@@ -100,6 +100,8 @@ pub struct HistoryFilter {
     pub state: Option<RecordState>,
     /// An environment's id, or the beginning of its digest.
     pub environment: Option<String>,
+    /// The name of a tool, or its id: the calls of its functions.
+    pub tool: Option<String>,
     /// Started then or later. Unit: milliseconds since 1970.
     pub since_ms: Option<i64>,
     /// Started before. Unit: milliseconds since 1970.
@@ -111,7 +113,7 @@ pub struct HistoryFilter {
 }
 
 impl HistoryFilter {
-    /// Whether `outcome` and `environment` are such as a record can have.
+    /// Whether `outcome`, `environment` and `tool` are such as a record can have.
     ///
     /// Errors: the name of the wrong one, and what it should be.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
@@ -124,11 +126,15 @@ impl HistoryFilter {
             ));
         }
         // PostgreSQL refuses a NUL in a text.
-        let mut characters = self.environment.iter().flat_map(|text| text.chars());
-        if characters.any(char::is_control) {
-            return Err(("environment", "no control characters can be in it".into()));
+        let names = [("environment", &self.environment), ("tool", &self.tool)];
+        let is_odd = |text: &String| text.contains(char::is_control);
+        match names
+            .iter()
+            .find(|(_, text)| text.as_ref().is_some_and(is_odd))
+        {
+            Some((name, _)) => Err((name, "no control characters can be in it".into())),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -149,6 +155,10 @@ pub struct ExecutionSummary {
     pub environment: Option<String>,
     /// Its row in `python_environments`.
     pub environment_id: Option<String>,
+    /// The name of the tool whose function was called; `None` once the tool is removed.
+    pub tool: Option<String>,
+    /// Its row in `tools`.
+    pub tool_id: Option<String>,
     /// The level it was judged at.
     pub policy: String,
     /// Since 1970. Unit: milliseconds.
@@ -216,17 +226,20 @@ pub trait HistoryService: Send + Sync {
 }
 
 const LIST: &str = "
-    SELECT id, state, outcome, detail, return_code, environment, environment_id, policy,
-        started_ms, ended_ms, execution_time_ms, memory_usage_kb
+    SELECT id, state, outcome, detail, return_code, environment, environment_id, tool_id,
+        (SELECT name FROM tools WHERE tools.id = tool_id) AS tool,
+        policy, started_ms, ended_ms, execution_time_ms, memory_usage_kb
     FROM recorded_executions
     WHERE started_ms >= $1 AND started_ms < $2
         AND started_ms <= $3 AND (started_ms < $3 OR id < $4)
         AND ($5 = '' OR outcome = $5) AND ($6 = '' OR state = $6)
         AND ($7 = '' OR environment_id = $7 OR SUBSTR(environment, 1, LENGTH($7)) = $7)
-    ORDER BY started_ms DESC, id DESC LIMIT $8";
+        AND ($8 = '' OR tool_id = $8 OR tool_id = (SELECT id FROM tools WHERE name = $8))
+    ORDER BY started_ms DESC, id DESC LIMIT $9";
 const SHOW: &str = "
-    SELECT id, state, outcome, detail, return_code, environment, environment_id, policy,
-        started_ms, ended_ms, execution_time_ms, memory_usage_kb, source_sha256, source_bytes,
+    SELECT id, state, outcome, detail, return_code, environment, environment_id, tool_id,
+        (SELECT name FROM tools WHERE tools.id = tool_id) AS tool,
+        policy, started_ms, ended_ms, execution_time_ms, memory_usage_kb, source_sha256, source_bytes,
         source, tier, preload, limits, usage, artifacts, function_name, parameters, result, stdout,
         stderr, exceptions
     FROM recorded_executions WHERE id = $1";
@@ -247,6 +260,7 @@ impl HistoryService for Database {
             .bind(filter.outcome.unwrap_or_default())
             .bind(filter.state.map_or("", RecordState::name))
             .bind(filter.environment.unwrap_or_default())
+            .bind(filter.tool.unwrap_or_default())
             // One more tells whether there is a next page.
             .bind(i64::from(limit) + 1)
             .fetch_all(self.pool())
@@ -286,6 +300,8 @@ fn summary(row: &AnyRow) -> Result<ExecutionSummary, sqlx::Error> {
         return_code: row.try_get("return_code")?,
         environment: row.try_get("environment")?,
         environment_id: row.try_get("environment_id")?,
+        tool: row.try_get("tool")?,
+        tool_id: row.try_get("tool_id")?,
         policy: row.try_get("policy")?,
         started_ms: row.try_get("started_ms")?,
         ended_ms: row.try_get("ended_ms")?,

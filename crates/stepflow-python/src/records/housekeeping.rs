@@ -14,10 +14,10 @@ const PULSE: Duration = Duration::from_secs(2);
 /// How often all the rest is done.
 const ROUND: Duration = Duration::from_secs(60);
 /// Records in one transaction, so that the writer never waits for long.
-pub(super) const AT_ONCE: i64 = 200;
+const AT_ONCE: i64 = 200;
 
 /// How long the writer goes first between two of them.
-pub(super) const BREATH: Duration = Duration::from_millis(5);
+const BREATH: Duration = Duration::from_millis(5);
 
 /// How long records are kept. Whichever comes first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +127,24 @@ impl Database {
             vacuum.await.map_err(DatabaseError::at(doing))?;
         }
         Ok(gone)
+    }
+
+    /// Executes `statement` on few rows of `key` at a time (`$1` and `$2`), until few are left. One
+    /// statement for all of them would hold SQLite's right to write while it goes through every
+    /// execution, and the ends of others would fail meanwhile.
+    pub(super) async fn in_steps(
+        &self,
+        statement: &'static str,
+        key: &str,
+    ) -> Result<(), sqlx::Error> {
+        loop {
+            let some = sqlx::query(statement).bind(key).bind(AT_ONCE);
+            let some = some.execute(self.pool()).await?.rows_affected();
+            if some < AT_ONCE.unsigned_abs() {
+                return Ok(());
+            }
+            tokio::time::sleep(BREATH).await;
+        }
     }
 
     async fn remove_before(&self, started_ms: i64) -> Result<u64, DatabaseError> {

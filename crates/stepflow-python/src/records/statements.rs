@@ -12,7 +12,7 @@ use super::entry::{Ended, Started, signed};
 pub(super) const SIZES: [usize; 6] = [32, 16, 8, 4, 2, 1];
 
 /// What a start says, and an end first.
-const OF_START: &str = "id instance source_sha256 source_bytes source environment policy \
+const OF_START: &str = "id tool_id instance source_sha256 source_bytes source environment policy \
     started_ms kept_bytes";
 /// What an end says besides.
 const OF_END: &str = "environment_id module_name function_name parameters state outcome detail \
@@ -31,6 +31,7 @@ pub(super) fn bind_started<'q>(
 ) -> Insert<'q> {
     query
         .bind(started.id.to_string())
+        .bind(started.tool_id.clone())
         .bind(instance.to_owned())
         .bind(started.source_sha256.clone())
         .bind(started.source_bytes)
@@ -82,6 +83,14 @@ impl Texts {
     }
 }
 
+/// What is written into a column. A tool that is not there any more is none.
+fn value(column: &str, number: usize) -> String {
+    match column {
+        "tool_id" => format!("(SELECT id FROM tools WHERE id = ${number})"),
+        _ => format!("${number}"),
+    }
+}
+
 /// One statement per number of rows.
 pub(super) struct Sizes(Vec<(usize, Arc<str>)>);
 
@@ -91,10 +100,9 @@ impl Sizes {
         let columns: Vec<&str> = columns.collect();
         let of = |rows: usize| {
             let row = |index: usize| {
-                let first = index * columns.len() + 1;
-                let numbers = first..first + columns.len();
-                let numbers: Vec<_> = numbers.map(|number| format!("${number}")).collect();
-                format!("({})", numbers.join(", "))
+                let numbered = columns.iter().zip(index * columns.len() + 1..);
+                let values: Vec<_> = numbered.map(|(column, n)| value(column, n)).collect();
+                format!("({})", values.join(", "))
             };
             let rows: Vec<_> = (0..rows).map(row).collect();
             let (columns, rows) = (columns.join(", "), rows.join(", "));

@@ -48,6 +48,8 @@ pub struct ToolSettings {
 /// A tool that is registered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
+    /// Its identity, which a newer version keeps: the `tool_id` in the records of its calls.
+    pub id: String,
     /// Its name.
     pub name: ToolName,
     /// Its version.

@@ -272,6 +272,7 @@ pub(super) fn request(
         policy: settings.policy,
         limits: settings.limits,
         environment,
+        tool: Some(tool.id.clone()),
         ..ExecutionRequest::default()
     })
 }
@@ -355,6 +356,7 @@ fn tool(row: ToolRow) -> Result<Tool, ToolError> {
         ))
     };
     Ok(Tool {
+        id: row.id,
         name: row.name.parse().map_err(odd)?,
         version: ToolVersion(row.version),
         description: row.description,

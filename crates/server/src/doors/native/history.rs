@@ -28,6 +28,7 @@ pub(super) struct FilterBody {
     outcome: Option<String>,
     state: Option<String>,
     environment: Option<String>,
+    tool: Option<String>,
     since_ms: Option<i64>,
     until_ms: Option<i64>,
     before: Option<String>,
@@ -56,6 +57,8 @@ pub(crate) struct SummaryBody {
     pub(crate) return_code: Option<i64>,
     pub(crate) environment: Option<String>,
     pub(crate) environment_id: Option<String>,
+    pub(crate) tool: Option<String>,
+    pub(crate) tool_id: Option<String>,
     pub(crate) policy: String,
     pub(crate) started_ms: i64,
     pub(crate) ended_ms: Option<i64>,
@@ -116,6 +119,7 @@ fn filter(query: FilterBody) -> Result<HistoryFilter, Failure> {
         outcome: query.outcome,
         state: parsed("state", query.state)?,
         environment: query.environment,
+        tool: query.tool,
         since_ms: query.since_ms,
         until_ms: query.until_ms,
         before: parsed("before", query.before)?,
@@ -165,6 +169,8 @@ fn summary_body(summary: ExecutionSummary) -> SummaryBody {
         return_code: summary.return_code,
         environment: summary.environment,
         environment_id: summary.environment_id,
+        tool: summary.tool,
+        tool_id: summary.tool_id,
         policy: summary.policy,
         started_ms: summary.started_ms,
         ended_ms: summary.ended_ms,
@@ -227,6 +233,8 @@ mod tests {
             return_code: None,
             environment: None,
             environment_id: None,
+            tool: None,
+            tool_id: None,
             policy: "permissive".into(),
             started_ms: 1,
             ended_ms: None,
@@ -270,6 +278,13 @@ mod tests {
                     ..FilterBody::default()
                 }),
                 "`environment`",
+            ),
+            (
+                filter(FilterBody {
+                    tool: Some("a\nb".into()),
+                    ..FilterBody::default()
+                }),
+                "`tool`",
             ),
         ] {
             let told = wrong.unwrap_err().body().error.message;

@@ -6,36 +6,11 @@ use engine::{EnvironmentChoice, LimitOverrides};
 use serde_json::json;
 use sqlx::AnyPool;
 use stepflow_python::{
-    Event, ExecutionRequest, FunctionRequest, HistoryFilter, HistoryService, Instance,
+    Event, ExecutionRequest, FunctionRequest, HistoryFilter, Instance,
     PythonExecutor, RecordState, Recorder, Retention, SecurityLevel,
 };
 
-use super::{Fresh, postgres, sqlite};
-use crate::support::{Bench, bench};
-
-fn request(source: &str) -> ExecutionRequest {
-    ExecutionRequest {
-        source: source.to_owned(),
-        ..Default::default()
-    }
-}
-
-fn all() -> HistoryFilter {
-    HistoryFilter {
-        limit: 100,
-        ..Default::default()
-    }
-}
-
-/// An executor that records into `fresh`.
-async fn recording(fresh: &Fresh) -> (Bench, Recorder) {
-    let mut bench = bench().await;
-    let instance = Instance::take(bench.state.path()).unwrap();
-    let begun = Recorder::begin(fresh.database.clone(), instance, Retention::default()).await;
-    let recorder = begun.unwrap();
-    bench.executor = bench.executor.with_recorder(recorder.clone());
-    (bench, recorder)
-}
+use super::{Fresh, all, another, postgres, recording, request, sqlite, until, until_left};
 
 async fn each_outcome_is_recorded(fresh: Fresh) {
     let (bench, _recorder) = recording(&fresh).await;
@@ -119,28 +94,6 @@ async fn a_call_is_recorded_with_its_function_and_parameters() {
         Some(json!({"args": [2], "kwargs": {"b": 3}}))
     );
     assert_eq!(record.result, Some(json!(5)));
-}
-
-/// Waits until a record is there in this state.
-async fn until(history: &dyn HistoryService, state: RecordState) {
-    let filter = HistoryFilter {
-        state: Some(state),
-        ..all()
-    };
-    let wait = async {
-        while history
-            .list(filter.clone())
-            .await
-            .unwrap()
-            .executions
-            .is_empty()
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), wait)
-        .await
-        .unwrap();
 }
 
 async fn what_was_cut_off_is_lost(fresh: Fresh) {
@@ -385,26 +338,6 @@ async fn an_environment_that_is_not_recorded_keeps_no_execution_back() {
     let history = bench.executor.history().unwrap();
     let record = history.show(id).await.unwrap().unwrap();
     assert_eq!(record.summary.environment_id, None);
-}
-
-/// Another server on the same database, whose first round does what is due.
-async fn another(fresh: &Fresh, retention: Retention) -> (tempfile::TempDir, Recorder) {
-    let state = tempfile::tempdir().unwrap();
-    let instance = Instance::take(state.path()).unwrap();
-    let begun = Recorder::begin(fresh.database.clone(), instance, retention).await;
-    (state, begun.unwrap())
-}
-
-/// Waits until so many executions are recorded.
-async fn until_left(history: &dyn HistoryService, count: usize) {
-    let wait = async {
-        while history.list(all()).await.unwrap().executions.len() != count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), wait)
-        .await
-        .unwrap();
 }
 
 async fn old_records_go_and_running_ones_stay(fresh: Fresh) {

@@ -79,6 +79,7 @@ pub(super) fn summary(summary: ToolSummary) -> ToolSummaryBody {
 
 pub(super) fn tool(tool: Tool) -> ToolBody {
     ToolBody {
+        id: tool.id,
         name: tool.name.to_string(),
         version: tool.version.to_string(),
         description: tool.description,

@@ -48,6 +48,7 @@ pub(crate) struct ToolSummaryBody {
 /// A tool with everything that is known of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ToolBody {
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) description: String,
