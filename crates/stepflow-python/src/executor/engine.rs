@@ -262,11 +262,22 @@ impl EngineExecutor {
         let (watch, unfinished) = (self.watch(), self.monitoring.begun());
         let record = opening.map(|opening| opening.begin(execution.id()));
         execution.when_ended(move |ending| {
-            unfinished.ended(ending);
             if let Ending::Finished(report) = ending {
                 watch.note(report);
             }
-            record.map(|record| record.end(ending))
+            let uncounted = unfinished.ended(ending);
+            let Some(record) = record else {
+                uncounted.count();
+                return None;
+            };
+            // Nothing is counted that is not recorded.
+            Some(record.end(ending, |is_written| {
+                if is_written {
+                    uncounted.count();
+                } else {
+                    uncounted.count_as_failed();
+                }
+            }))
         })
     }
 }

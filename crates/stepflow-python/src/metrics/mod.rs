@@ -1,8 +1,9 @@
 //! What this library counted: typed values that can be read back, with no global recorder.
 //!
-//! An execution is counted once, when its caller sees the end; a failure of ours is no failed
-//! execution. Label values come from fixed sets: nothing a caller writes becomes one.
+//! An execution is counted once, when it has ended and that is recorded, where it is; a failure of ours
+//! is no failed execution. Label values come from fixed sets: nothing a caller writes becomes one.
 
+mod ending;
 mod families;
 mod instrument;
 mod monitoring;
@@ -11,11 +12,12 @@ mod reading;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Ending, ExecutionReport, Limit, Outcome};
+use engine::Limit;
 
 use self::instrument::{Counter, Gauge, Histogram};
 use crate::dependencies::DependencySource;
 
+pub(crate) use self::ending::Unfinished;
 pub use self::monitoring::{Metric, MetricFilter, MonitoringError, PythonMonitoring};
 pub use self::reading::{HistogramReading, MetricFamily, MetricReading, MetricSeries, MetricType};
 
@@ -167,42 +169,7 @@ impl Default for Counted {
     }
 }
 
-/// An execution that has not ended.
-#[derive(Debug)]
-pub(crate) struct Unfinished(Arc<Counted>);
-
-impl Unfinished {
-    pub(crate) fn ended(self, ending: Ending<'_>) {
-        self.0.running.down();
-        match ending {
-            Ending::Finished(report) => self.0.ended(report),
-            Ending::Failed(_) => self.0.unfinished[0].add(),
-            Ending::Abandoned => self.0.unfinished[1].add(),
-        }
-    }
-}
-
 impl Counted {
-    fn ended(&self, report: &ExecutionReport) {
-        self.end(report.outcome.kind());
-        match &report.outcome {
-            // It never ran: a time of zero would only make the others look shorter.
-            Outcome::Rejected(_) => return,
-            Outcome::LimitExceeded(limit) => {
-                let known = LIMITS.iter().zip(&self.limits);
-                known
-                    .filter(|(one, _)| *one == limit)
-                    .for_each(|(_, counter)| counter.add());
-            }
-            Outcome::Completed(_)
-            | Outcome::Raised(_)
-            | Outcome::Crashed(_)
-            | Outcome::Cancelled => {}
-        }
-        self.wall.observe_duration(report.usage.wall);
-        self.memory.observe(report.usage.memory_peak_bytes);
-    }
-
     fn end(&self, kind: &str) {
         let known = ENDS.iter().position(|known| *known == kind);
         self.ends[known.unwrap_or(ENDS.len() - 1)].add();
@@ -248,8 +215,7 @@ impl PythonMonitoringImpl {
 
     /// An execution begins.
     pub(crate) fn begun(&self) -> Unfinished {
-        self.counted.running.up();
-        Unfinished(Arc::clone(&self.counted))
+        Unfinished::new(Arc::clone(&self.counted))
     }
 
     /// How many environments there are now.
@@ -279,7 +245,9 @@ mod tests {
     use std::collections::HashMap;
     use std::time::SystemTime;
 
-    use engine::{CapturedOutput, ExecutionId, Limits, Usage, Value};
+    use engine::{
+        CapturedOutput, Ending, ExecutionId, ExecutionReport, Limits, Outcome, Usage, Value,
+    };
 
     use super::*;
     use crate::dependencies::Dependency;
@@ -318,9 +286,9 @@ mod tests {
             (Outcome::Rejected(vec![]), 0, 0),
         ] {
             let report = report(outcome, wall_ms, memory);
-            monitoring.begun().ended(Ending::Finished(&report));
+            monitoring.begun().ended(Ending::Finished(&report)).count();
         }
-        monitoring.begun().ended(Ending::Abandoned);
+        monitoring.begun().ended(Ending::Abandoned).count();
         monitoring
     }
 
@@ -340,6 +308,19 @@ mod tests {
             PythonMonitoringImpl::new().metrics(),
             PythonMetrics::default()
         );
+    }
+
+    #[test]
+    fn what_is_not_recorded_is_a_failure_of_ours_and_runs_no_longer() {
+        let monitoring = PythonMonitoringImpl::new();
+        let report = report(Outcome::Completed(Value::default()), 1, 1);
+        let ended = monitoring.begun().ended(Ending::Finished(&report));
+        assert_eq!(monitoring.counted.running.read(), 1);
+        ended.count_as_failed();
+        assert_eq!(monitoring.metrics(), PythonMetrics::default());
+        assert_eq!(monitoring.counted.unfinished[0].read(), 1);
+        drop(monitoring.begun().ended(Ending::Abandoned));
+        assert_eq!(monitoring.counted.running.read(), 0);
     }
 
     #[tokio::test]
@@ -416,7 +397,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let start = SystemTime::now() - Duration::from_millis(1);
         let report = report(Outcome::Cancelled, 1, 1);
-        monitoring.begun().ended(Ending::Finished(&report));
+        monitoring.begun().ended(Ending::Finished(&report)).count();
         let since = MetricFilter {
             start_time: Some(start),
             ..MetricFilter::default()

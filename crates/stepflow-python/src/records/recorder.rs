@@ -194,14 +194,19 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The execution has ended. Ready once that is written.
-    pub(crate) fn end(self, ending: Ending<'_>) -> Hold {
+    /// The execution has ended. Ready once that is written, or cannot be, and `then` has been told
+    /// which; it is told whether or not anybody waits.
+    pub(crate) fn end(self, ending: Ending<'_>, then: impl FnOnce(bool) + Send + Sync + 'static) -> Hold {
         self.recorder.inner.young.lock().remove(&self.started.id);
-        let (written, told) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
         let end = End {
             started: self.started,
             ended: Ended::new(ending, now_ms()),
-            written,
+            written: Box::new(move |written: Result<(), DatabaseError>| {
+                then(written.is_ok());
+                // Nobody waits for the end of an execution that was abandoned.
+                let _ = tell.send(written);
+            }),
             place: self.place,
         };
         // The writer lives as long as there are senders.

@@ -33,7 +33,6 @@ const MARK: &str = "
     WHERE id = $1 AND state = 'running'";
 
 /// What comes to the writer.
-#[derive(Debug)]
 pub(super) enum Entry {
     /// Executions that have run for some time.
     Starts(Vec<Arc<Started>>),
@@ -42,12 +41,11 @@ pub(super) enum Entry {
     Flush(oneshot::Sender<()>),
 }
 
-/// An end and who waits for it.
-#[derive(Debug)]
+/// An end and who is told of it.
 pub(super) struct End {
     pub(super) started: Arc<Started>,
     pub(super) ended: Ended,
-    pub(super) written: oneshot::Sender<Result<(), DatabaseError>>,
+    pub(super) written: Box<dyn FnOnce(Result<(), DatabaseError>) + Send + Sync>,
     /// Its place among those that may be open.
     pub(super) place: OwnedSemaphorePermit,
 }
@@ -212,8 +210,7 @@ impl Writer {
                     self.failed.push_back((id, end.ended.ended_ms));
                 }
             }
-            // Nobody waits for the end of an execution that was abandoned.
-            let _ = end.written.send(written.clone());
+            (end.written)(written.clone());
             drop(end.place);
         }
     }

@@ -7,7 +7,8 @@ use serde_json::json;
 use sqlx::AnyPool;
 use stepflow_python::{
     Event, ExecutionRequest, FunctionRequest, HistoryFilter, Instance,
-    PythonExecutor, RecordState, Recorder, Retention, SecurityLevel,
+    MetricFilter, PythonExecutor, PythonMonitoring, RecordState, Recorder, Retention,
+    SecurityLevel,
 };
 
 use super::{Fresh, all, another, postgres, recording, request, sqlite, until, until_left};
@@ -172,6 +173,14 @@ async fn an_unwritten_end_is_not_told(fresh: Fresh) {
     let error = execution.finish().await.unwrap_err();
     assert_eq!(error.code(), "unrecorded");
     assert!(error.retryable());
+    let monitoring = bench.executor.monitoring();
+    assert_eq!(monitoring.metrics().total_executions, 0, "none is recorded");
+    let failed = MetricFilter {
+        labels: [("reason".to_owned(), "failed".to_owned())].into(),
+        ..Default::default()
+    };
+    let failed = monitoring.get_metrics(Some(failed)).await.unwrap();
+    assert_eq!(failed[0].value, 1.0);
     drop(recorder);
 }
 
@@ -185,6 +194,38 @@ async fn an_end_that_postgres_refuses_is_not_told() {
     if let Some(fresh) = postgres().await {
         an_unwritten_end_is_not_told(fresh).await;
     }
+}
+
+#[tokio::test]
+async fn an_end_counts_when_it_is_written_whoever_waits_for_it() {
+    let fresh = sqlite().await;
+    let (bench, _recorder) = recording(&fresh).await;
+    let monitoring = bench.executor.monitoring();
+    let counted = || monitoring.metrics().total_executions;
+    let pool = AnyPool::connect(&fresh.url).await.unwrap();
+    let others = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut first = bench.executor.start(request("1")).await.unwrap();
+    let second = bench.executor.start(request("1")).await.unwrap();
+    let (first_id, second_id) = (first.id(), second.id());
+    assert!(matches!(first.next().await, Some(Event::Started)));
+    let ends = async { tokio::join!(first.next(), second.finish()) };
+    // Longer than a program takes: both ends are there and cannot be written.
+    let told = tokio::time::timeout(Duration::from_secs(1), ends).await;
+    assert!(told.is_err(), "nobody is told before it is written");
+    assert_eq!(counted(), 0);
+    // One caller has gone away by now, the other one waits on.
+    others.rollback().await.unwrap();
+    assert!(matches!(first.next().await, Some(Event::Finished(_))));
+    let history = bench.executor.history().unwrap();
+    assert!(history.show(first_id).await.unwrap().is_some());
+    let second_is_counted = async {
+        while counted() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(10), second_is_counted);
+    in_time.await.unwrap();
+    assert!(history.show(second_id).await.unwrap().is_some());
 }
 
 #[tokio::test]
