@@ -3,6 +3,7 @@
 mod custom;
 mod engine;
 mod entry;
+mod journal;
 pub(crate) mod judge;
 mod registry;
 mod replay;
@@ -33,7 +34,9 @@ pub use ::engine::SecurityLevel;
 
 pub use self::custom::CustomPythonExecutor;
 pub use self::engine::EngineExecutor;
+pub use self::journal::Journal;
 pub use self::registry::{Executors, RegistryError};
+pub(crate) use self::replay::TIER as CUSTOM_TIER;
 pub use self::replay::run_to_end;
 pub use self::request::{EntryPoint, FunctionRequest, PythonConfig, PythonRequest, ScriptRequest};
 pub(crate) use self::response::exceptions_of;
@@ -192,6 +195,12 @@ pub trait PythonExecutor: Send + Sync {
     /// What it has counted; empty where nothing is counted.
     async fn metrics(&self) -> Vec<MetricFamily> {
         Vec::new()
+    }
+
+    /// Where its executions are recorded and counted, for an executor that stands before it; `None`
+    /// where nothing is kept.
+    fn journal(&self) -> Option<Journal> {
+        None
     }
 
     /// Its environments; `None` where there is only the default one.

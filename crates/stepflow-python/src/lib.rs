@@ -125,8 +125,8 @@ pub use environment::{
 pub use errors::PythonError;
 pub use executor::{
     ArtifactContent, Capabilities, CustomPythonExecutor, EngineExecutor, EntryPoint,
-    ExecutionConfig, ExecutorConfig, ExecutorDescription, Executors, FunctionRequest, Judgement,
-    NATIVE, NotSerialisable, Package, ParserDescription, PythonConfig, PythonException,
+    ExecutionConfig, ExecutorConfig, ExecutorDescription, Executors, FunctionRequest, Journal,
+    Judgement, NATIVE, NotSerialisable, Package, ParserDescription, PythonConfig, PythonException,
     PythonExecutor, PythonExecutorImpl, PythonRequest, PythonResponse, RegistryError,
     ScriptRequest, SecurityLevel, ValidationResult,
 };

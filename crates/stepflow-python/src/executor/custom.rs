@@ -46,7 +46,9 @@ impl Custom {
             let all = tokio::select! {
                 // Dropped with the execution, too.
                 _ = &mut cancelled => {
-                    let report = replay::report(id, Outcome::Cancelled, limits, began.elapsed());
+                    let took = began.elapsed();
+                    let mut report = replay::report(id, Outcome::Cancelled, limits, took);
+                    report.usage.wall = took;
                     Ok(vec![Event::Finished(Box::new(report))])
                 }
                 all = replay::run(&self, request, id, limits, began) => all,

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use engine::{
-    Ending, Engine, Entry, EnvironmentChoice, EnvironmentLease, Event, Execution, ExecutionError,
-    ExecutionId, ExecutionReport, ExecutionRequest, Outcome, PoolStatus,
+    Engine, Entry, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError, ExecutionId,
+    ExecutionRequest, PoolStatus,
 };
 
+use super::journal::{Journal, Kept};
 use super::registry::unknown;
 use super::{
     ArtifactContent, Capabilities, ExecutorDescription, FunctionRequest, Judgement, NATIVE,
@@ -21,7 +22,7 @@ use crate::errors::PythonError;
 use crate::metrics::{MetricFamily, PythonMonitoringImpl};
 use crate::packages;
 use crate::parser::{self, ParserConfig, PythonVersionNumber};
-use crate::records::{DatabaseError, EnvironmentRow, HistoryService, Opening, Recorder, Started};
+use crate::records::{DatabaseError, EnvironmentRow, HistoryService, Recorder};
 use crate::security::Watch;
 use crate::tools::{ToolService, Tools};
 use crate::validator::policy::Policy;
@@ -34,10 +35,8 @@ pub struct EngineExecutor {
     modules: Arc<BTreeSet<String>>,
     /// The laxest level that serves.
     floor: SecurityLevel,
-    watch: Watch,
-    monitoring: PythonMonitoringImpl,
+    pub(super) journal: Journal,
     environments: Option<ManagedEnvironments>,
-    recorder: Option<Recorder>,
     /// How sources are read that are kept as tools.
     parser: ParserConfig,
     /// What of it may be imported, at every level.
@@ -53,10 +52,8 @@ impl EngineExecutor {
             engine,
             modules,
             floor: SecurityLevel::default(),
-            watch: Watch::default(),
-            monitoring: PythonMonitoringImpl::new(),
+            journal: Journal::default(),
             environments: None,
-            recorder: None,
             parser: ParserConfig::default(),
             imports: None,
         }
@@ -66,8 +63,12 @@ impl EngineExecutor {
     #[must_use]
     pub fn with_environments(engine: Engine, environments: ManagedEnvironments) -> Self {
         environments.attach(engine.clone());
+        let monitoring = environments.monitoring();
         Self {
-            monitoring: environments.monitoring(),
+            journal: Journal {
+                monitoring,
+                ..Journal::default()
+            },
             environments: Some(environments),
             ..Self::new(engine)
         }
@@ -118,18 +119,16 @@ impl EngineExecutor {
 
     /// The same, recording every execution: nobody is told of an end that is not written.
     #[must_use]
-    pub fn with_recorder(self, recorder: Recorder) -> Self {
-        Self {
-            recorder: Some(recorder),
-            ..self
-        }
+    pub fn with_recorder(mut self, recorder: Recorder) -> Self {
+        self.journal.recorder = Some(recorder);
+        self
     }
 
     /// Writes the environments of this executor beside the executions, from now on.
     ///
     /// Errors: the default environment cannot be written.
     pub async fn record_environments(&self) -> Result<(), DatabaseError> {
-        let Some(recorder) = &self.recorder else {
+        let Some(recorder) = &self.journal.recorder else {
             return Ok(());
         };
         let database = recorder.database();
@@ -144,13 +143,13 @@ impl EngineExecutor {
     /// What becomes of the executions of this executor, for a `PythonSecurityImpl`.
     #[must_use]
     pub fn watch(&self) -> Watch {
-        self.watch.clone()
+        self.journal.watch.clone()
     }
 
     /// What this executor counts, and its environments with it.
     #[must_use]
     pub fn monitoring(&self) -> PythonMonitoringImpl {
-        self.monitoring.clone()
+        self.journal.monitoring.clone()
     }
 
     /// The execution that the policy ends before it starts; `None` when it may start.
@@ -173,16 +172,9 @@ impl EngineExecutor {
         if findings.is_empty() {
             return Ok(None);
         }
-        let id = ExecutionId::random();
-        let outcome = Outcome::Rejected(findings);
-        let report = ExecutionReport {
-            tier: self.engine.isolation().tier,
-            ..replay::report(id, outcome, limits, began.elapsed())
-        };
-        Ok(Some(Execution::ended(
-            id,
-            Event::Finished(Box::new(report)),
-        )))
+        let tier = self.engine.isolation().tier;
+        let rejected = replay::rejected(findings, limits, began.elapsed(), tier);
+        Ok(Some(rejected))
     }
 
     /// The version whose syntax counts: that of the environment it names.
@@ -220,7 +212,7 @@ impl EngineExecutor {
     async fn launch(
         &self,
         mut request: ExecutionRequest,
-        opening: Option<Opening>,
+        kept: Kept,
     ) -> Result<Execution, ExecutionError> {
         let hints = match &request.entry {
             Entry::Module(name) => parser::hints_of(&module_source(name, &request)).await,
@@ -237,48 +229,13 @@ impl EngineExecutor {
         if request.environment == EnvironmentChoice::Default {
             request.imports.retain(|name| self.modules.contains(name));
         }
-        let opening = opening.map(|opening| match &request.environment {
-            EnvironmentChoice::Built(built) => opening.within(&built.digest, false),
+        let kept = match &request.environment {
+            EnvironmentChoice::Built(built) => kept.within(&built.digest, false),
             EnvironmentChoice::Default | EnvironmentChoice::Asked { .. } => {
-                opening.within(&self.engine.environment().digest, true)
+                kept.within(&self.engine.environment().digest, true)
             }
-        });
-        Ok(self.watched(self.engine.execute(request).await?, opening))
-    }
-
-    /// A place for the record of an execution, where there are records.
-    async fn open_record(
-        &self,
-        request: &ExecutionRequest,
-        level: SecurityLevel,
-    ) -> Result<Option<Opening>, ExecutionError> {
-        let Some(recorder) = &self.recorder else {
-            return Ok(None);
         };
-        recorder.admit(Started::new(request, level)).await.map(Some)
-    }
-
-    fn watched(&self, execution: Execution, opening: Option<Opening>) -> Execution {
-        let (watch, unfinished) = (self.watch(), self.monitoring.begun());
-        let record = opening.map(|opening| opening.begin(execution.id()));
-        execution.when_ended(move |ending| {
-            if let Ending::Finished(report) = ending {
-                watch.note(report);
-            }
-            let uncounted = unfinished.ended(ending);
-            let Some(record) = record else {
-                uncounted.count();
-                return None;
-            };
-            // Nothing is counted that is not recorded.
-            Some(record.end(ending, |is_written| {
-                if is_written {
-                    uncounted.count();
-                } else {
-                    uncounted.count_as_failed();
-                }
-            }))
-        })
+        Ok(kept.follow(self.engine.execute(request).await?))
     }
 }
 
@@ -312,10 +269,10 @@ impl PythonExecutor for EngineExecutor {
         }
         entry::check(&request)?;
         let level = request.policy.max(self.floor);
-        let opening = self.open_record(&request, level).await?;
+        let kept = self.journal.open(&request, level).await?;
         match self.rejected(&request, level).await? {
-            Some(rejected) => Ok(self.watched(rejected, opening)),
-            None => self.launch(request, opening).await,
+            Some(rejected) => Ok(kept.follow(rejected)),
+            None => self.launch(request, kept).await,
         }
     }
 
@@ -359,12 +316,12 @@ impl PythonExecutor for EngineExecutor {
     }
 
     fn history(&self) -> Option<Arc<dyn HistoryService>> {
-        let recorder = self.recorder.as_ref()?;
+        let recorder = self.journal.recorder.as_ref()?;
         Some(Arc::new(recorder.database().clone()))
     }
 
     fn tools(&self) -> Option<Arc<dyn ToolService>> {
-        let database = self.recorder.as_ref()?.database().clone();
+        let database = self.journal.recorder.as_ref()?.database().clone();
         let (major, minor, _) = self.version();
         let limits = self.engine.limit_policy();
         let tools = Tools::new(database, self.floor, Some((major, minor)), limits);
@@ -372,7 +329,11 @@ impl PythonExecutor for EngineExecutor {
     }
 
     async fn metrics(&self) -> Vec<MetricFamily> {
-        self.monitoring.families()
+        self.journal.monitoring.families()
+    }
+
+    fn journal(&self) -> Option<Journal> {
+        Some(self.journal.clone())
     }
 
     async fn pools(&self) -> Vec<PoolStatus> {

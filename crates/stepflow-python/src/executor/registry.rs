@@ -8,14 +8,13 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use engine::{
-    Event, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, Outcome, PoolStatus,
-    SecurityLevel,
+    Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, PoolStatus, SecurityLevel,
 };
 
 use super::custom::{Custom, CustomPythonExecutor};
 use super::{
-    ArtifactContent, Capabilities, ExecutorDescription, FunctionRequest, Judgement, NATIVE,
-    ParserDescription, PythonConfig, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
+    ArtifactContent, Capabilities, ExecutorDescription, FunctionRequest, Journal, Judgement,
+    NATIVE, ParserDescription, PythonConfig, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
     ValidationResult, entry, judge, of_script, replay, run_to_end, source,
 };
 use crate::environment::EnvironmentService;
@@ -198,13 +197,20 @@ impl Executors {
         entry::check_length(&request, &limits)?;
         // It is told the level that holds, not the one that was asked for.
         request.policy = self.native.validate("", request.policy).await?.level;
+        let kept = match self.native.journal() {
+            Some(journal) => Some(journal.open(&request, request.policy).await?),
+            None => None,
+        };
         let findings = self.findings(&request).await?;
-        if findings.is_empty() {
-            return Ok(custom.clone().spawn(request, limits));
-        }
-        let id = ExecutionId::random();
-        let report = replay::report(id, Outcome::Rejected(findings), limits, began.elapsed());
-        Ok(Execution::ended(id, Event::Finished(Box::new(report))))
+        let execution = if findings.is_empty() {
+            custom.clone().spawn(request, limits)
+        } else {
+            replay::rejected(findings, limits, began.elapsed(), replay::TIER)
+        };
+        Ok(match kept {
+            Some(kept) => kept.follow(execution),
+            None => execution,
+        })
     }
 }
 
@@ -314,6 +320,10 @@ impl PythonExecutor for Executors {
 
     async fn metrics(&self) -> Vec<MetricFamily> {
         self.native.metrics().await
+    }
+
+    fn journal(&self) -> Option<Journal> {
+        self.native.journal()
     }
 
     fn tools(&self) -> Option<Arc<dyn ToolService>> {

@@ -12,7 +12,7 @@ use super::{PythonExecutor, PythonResponse};
 use crate::errors::PythonError;
 
 /// The tier of an execution that this engine has not confined.
-pub(super) const TIER: &str = "custom";
+pub(crate) const TIER: &str = "custom";
 
 /// The seed's methods for an executor that has `start`.
 ///
@@ -55,23 +55,24 @@ pub(super) async fn run<E: PythonExecutor + ?Sized>(
             Requested::Function(request) => executor.execute_function(request).await,
         }
     };
-    // An executor that answers by an error, or not at all, has no time of its own to tell.
-    let unanswered = |began: Instant| PythonResponse {
-        execution_time: began.elapsed(),
-        ..Default::default()
-    };
+    let unanswered = PythonResponse::default;
     let called = Instant::now();
     let (response, outcome) = match tokio::time::timeout(limits.wall, answer).await {
         Ok(Ok(response)) => {
             let outcome = response.told_outcome();
             (response, outcome)
         }
-        Ok(Err(error)) => (unanswered(called), ended_by(error)?),
-        Err(_) => (unanswered(called), Outcome::LimitExceeded(Limit::Wall)),
+        Ok(Err(error)) => (unanswered(), ended_by(error)?),
+        Err(_) => (unanswered(), Outcome::LimitExceeded(Limit::Wall)),
+    };
+    // An executor that answers by an error, or not at all, has no time of its own to tell.
+    let wall = match response.execution_time {
+        Duration::ZERO => called.elapsed(),
+        told => told,
     };
     let mut report = report(id, outcome, limits, start);
     report.usage = Usage {
-        wall: response.execution_time,
+        wall,
         memory_peak_bytes: u64::try_from(response.memory_usage).unwrap_or(u64::MAX),
         ..Usage::default()
     };
@@ -102,6 +103,22 @@ fn resolved(limits: &Limits) -> LimitOverrides {
         memory_bytes: Some(limits.memory_bytes),
         ..Default::default()
     }
+}
+
+/// An execution that a policy ended before it started, in the tier that would have confined it.
+pub(super) fn rejected(
+    findings: Vec<Finding>,
+    limits: Limits,
+    start: Duration,
+    tier: &'static str,
+) -> Execution {
+    let id = ExecutionId::random();
+    let outcome = Outcome::Rejected(findings);
+    let report = ExecutionReport {
+        tier,
+        ..report(id, outcome, limits, start)
+    };
+    Execution::ended(id, Event::Finished(Box::new(report)))
 }
 
 /// A report with an outcome, and nothing measured or left behind.

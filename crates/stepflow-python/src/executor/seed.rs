@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use engine::{
-    Event, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitOverrides,
-    Outcome, PoolStatus, SecurityLevel, Span,
+    Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitOverrides, PoolStatus,
+    SecurityLevel, Span,
 };
 
 use super::{
-    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Judgement, PythonConfig,
+    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Journal, Judgement, PythonConfig,
     PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, ValidationResult, judge,
     of_script, replay, run_to_end, source,
 };
@@ -249,10 +249,11 @@ impl PythonExecutor for PythonExecutorImpl {
         if findings.is_empty() {
             return engine.start(request).await;
         }
-        let limits = engine.capabilities().limits.resolve(&request.limits)?;
-        let id = ExecutionId::random();
-        let report = replay::report(id, Outcome::Rejected(findings), limits, began.elapsed());
-        Ok(Execution::ended(id, Event::Finished(Box::new(report))))
+        let capabilities = engine.capabilities();
+        let limits = capabilities.limits.resolve(&request.limits)?;
+        let kept = engine.journal.open(&request, request.policy).await?;
+        let tier = capabilities.isolation.tier;
+        Ok(kept.follow(replay::rejected(findings, limits, began.elapsed(), tier)))
     }
 
     async fn artifact(&self, id: ExecutionId, name: &str) -> Option<ArtifactContent> {
@@ -294,6 +295,10 @@ impl PythonExecutor for PythonExecutorImpl {
             Some(engine) => engine.metrics().await,
             None => Vec::new(),
         }
+    }
+
+    fn journal(&self) -> Option<Journal> {
+        self.environment().running()?.journal()
     }
 
     fn tools(&self) -> Option<Arc<dyn ToolService>> {

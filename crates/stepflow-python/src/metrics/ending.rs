@@ -98,7 +98,10 @@ impl Counted {
             .for_each(|(_, counter)| counter.add());
         if let Some(usage) = usage {
             self.wall.observe_duration(usage.wall);
-            self.memory.observe(usage.memory_peak_bytes);
+            // Nobody has measured it where an embedder's executor does not tell.
+            if usage.memory_peak_bytes > 0 {
+                self.memory.observe(usage.memory_peak_bytes);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::environment::EnvironmentId;
-use crate::executor::{PythonException, exceptions_of};
+use crate::executor::{CUSTOM_TIER, PythonException, exceptions_of};
 
 /// Bytes kept of the source and of the result, each.
 pub(super) const MOST_TEXT: usize = 64 * 1024;
@@ -154,21 +154,25 @@ impl Ended {
 
     fn finished(report: &ExecutionReport) -> Self {
         let exceptions: Vec<Value> = exceptions_of(&report.outcome).map(exception_json).collect();
+        // The kernel has measured nothing of another executor, whose word is all there is.
+        let is_ours = report.tier != CUSTOM_TIER;
+        let limits = if is_ours { limits_json } else { outer_limits_json };
+        let memory_kb = report.usage.memory_peak_bytes / 1024;
         Self {
             state: "finished",
             outcome: Some(report.outcome.kind()),
             detail: detail(&report.outcome),
             tier: Some(report.tier),
-            preload: Some(report.preload.clone()),
-            limits: Some(limits_json(&report.limits).to_string()),
-            usage: Some(usage_json(report.usage).to_string()),
+            preload: is_ours.then(|| report.preload.clone()),
+            limits: Some(limits(&report.limits).to_string()),
+            usage: is_ours.then(|| usage_json(report.usage).to_string()),
             artifacts: (!report.artifacts.is_empty()).then(|| artifacts_json(&report.artifacts)),
             ended_ms: 0,
             result: result(&report.outcome),
             stdout: Some(output(&report.stdout)),
             stderr: Some(output(&report.stderr)),
             execution_time_ms: Some(signed(report.usage.wall.as_millis())),
-            memory_usage_kb: Some(signed(report.usage.memory_peak_bytes / 1024)),
+            memory_usage_kb: (is_ours || memory_kb > 0).then(|| signed(memory_kb)),
             return_code: Some(report.outcome.return_code().into()),
             exceptions: (!exceptions.is_empty()).then(|| Value::from(exceptions).to_string()),
         }
@@ -246,6 +250,15 @@ fn limits_json(limits: &Limits) -> Value {
         "output_hard_bytes": limits.output_hard_bytes,
         "artifacts": limits.artifacts,
         "artifact_bytes": limits.artifact_bytes,
+        "source_bytes": limits.source_bytes,
+    })
+}
+
+/// Those that hold for an executor that is not ours.
+fn outer_limits_json(limits: &Limits) -> Value {
+    json!({
+        "wall_ms": signed(limits.wall.as_millis()),
+        "output_bytes": limits.output_bytes,
         "source_bytes": limits.source_bytes,
     })
 }

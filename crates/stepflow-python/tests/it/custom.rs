@@ -17,7 +17,8 @@ use crate::support::{Bench, bench, bench_with};
 
 /// Answers with what it was asked, and never ends when asked to wait.
 #[derive(Default)]
-struct Echo {
+pub(crate) struct Echo {
+    waits: Arc<AtomicBool>,
     dropped: Arc<AtomicBool>,
 }
 
@@ -35,6 +36,7 @@ impl CustomPythonExecutor for Echo {
         match request.code.as_str() {
             "wait" => {
                 let _flag = Flag(Arc::clone(&self.dropped));
+                self.waits.store(true, Ordering::SeqCst);
                 std::future::pending().await
             }
             "level" => Ok(PythonResponse {
@@ -86,7 +88,7 @@ impl CustomPythonParser for Numpy {
     }
 }
 
-fn named(name: &str, source: &str) -> ExecutionRequest {
+pub(crate) fn named(name: &str, source: &str) -> ExecutionRequest {
     ExecutionRequest {
         source: source.into(),
         executor: Some(name.into()),
@@ -258,7 +260,7 @@ async fn what_it_cannot_be_told_is_refused() {
 async fn policy_limit_and_cancellation_bind_it_too() {
     let native = bench().await.executor.with_floor(SecurityLevel::Strict);
     let echo = Echo::default();
-    let dropped = Arc::clone(&echo.dropped);
+    let (waits, dropped) = (Arc::clone(&echo.waits), Arc::clone(&echo.dropped));
     let executors = Executors::new(Arc::new(native))
         .with_executor(Arc::new(echo))
         .unwrap();
@@ -297,15 +299,23 @@ async fn policy_limit_and_cancellation_bind_it_too() {
         execution.finish().await.unwrap().outcome,
         Outcome::Cancelled
     );
+    waits.store(false, Ordering::SeqCst);
+    let waiting = executors.start(named("echo", "wait")).await.unwrap();
+    until(&waits).await;
     dropped.store(false, Ordering::SeqCst);
-    drop(executors.start(named("echo", "wait")).await.unwrap());
-    for _ in 0..200 {
-        if dropped.load(Ordering::SeqCst) {
-            return;
+    drop(waiting);
+    until(&dropped).await;
+}
+
+/// Waits until it is so.
+async fn until(flag: &AtomicBool) {
+    let wait = async {
+        while !flag.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("dropping the execution did not drop its future");
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(10), wait);
+    in_time.await.unwrap();
 }
 
 #[tokio::test]

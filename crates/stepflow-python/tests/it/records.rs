@@ -1,5 +1,6 @@
 //! Records on SQLite, and the same on PostgreSQL where a server is there.
 
+mod custom;
 mod recording;
 mod schema;
 mod tool_calls;
