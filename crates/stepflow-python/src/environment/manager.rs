@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use engine::{Engine, Environment, EnvironmentLease};
 
+use self::mirror::Mirror;
 use super::EnvironmentError;
 use super::build::size_of_tree;
 use super::catalog::{Catalog, Tree, now_ms};
@@ -25,7 +26,6 @@ use super::service::ProgressSink;
 use super::sources;
 use crate::dependencies::Dependency;
 use crate::metrics::PythonMonitoringImpl;
-use crate::records::Database;
 
 /// Digits of a digest that name it well enough.
 const LEAST_DIGITS: usize = 8;
@@ -48,8 +48,7 @@ struct Inner {
     config: EnvironmentConfig,
     policy: InstallPolicy,
     engine: OnceLock<Engine>,
-    /// Where its rows are, if anywhere.
-    database: OnceLock<Database>,
+    mirror: OnceLock<Mirror>,
     catalog: Mutex<Catalog>,
     /// Those that were looked at, by digest.
     known: Mutex<HashMap<String, Arc<Environment>>>,
@@ -82,7 +81,7 @@ impl ManagedEnvironments {
                 config,
                 policy,
                 engine: OnceLock::new(),
-                database: OnceLock::new(),
+                mirror: OnceLock::new(),
                 catalog: Mutex::new(catalog),
                 known: Mutex::default(),
                 leaving: Mutex::default(),
@@ -342,11 +341,10 @@ impl ManagedEnvironments {
         inner.known().remove(digest);
         let tree = inner.requested.tree(digest);
         let gone = tree.with_file_name(format!(".gone-{digest}"));
-        let ids = inner.handles_of(digest);
         let forgotten = inner.change(|catalog| catalog.forget(digest));
         inner.leave(digest, false);
         forgotten?;
-        self.unmirror(&ids).await;
+        self.reflect().await;
         let removed = tokio::task::spawn_blocking(move || {
             fs::rename(&tree, &gone).and_then(|()| fs::remove_dir_all(&gone))
         });

@@ -124,7 +124,8 @@ impl EngineExecutor {
         self
     }
 
-    /// Writes the environments of this executor beside the executions, from now on.
+    /// Writes the environments of this executor beside the executions, from now on. Once more makes good
+    /// at once what the database has missed meanwhile; else that takes a minute.
     ///
     /// Errors: the default environment cannot be written.
     pub async fn record_environments(&self) -> Result<(), DatabaseError> {
@@ -135,7 +136,8 @@ impl EngineExecutor {
         let default = EnvironmentRow::of_default(self.engine.environment());
         database.put_environment(&default).await?;
         if let Some(environments) = &self.environments {
-            environments.mirror_into(database.clone()).await;
+            let instance = recorder.instance();
+            environments.mirror_into(database.clone(), instance).await;
         }
         Ok(())
     }

@@ -156,14 +156,18 @@ impl Ended {
         let exceptions: Vec<Value> = exceptions_of(&report.outcome).map(exception_json).collect();
         // The kernel has measured nothing of another executor, whose word is all there is.
         let is_ours = report.tier != CUSTOM_TIER;
-        let limits = if is_ours { limits_json } else { outer_limits_json };
+        let limits = if is_ours {
+            limits_json
+        } else {
+            outer_limits_json
+        };
         let memory_kb = report.usage.memory_peak_bytes / 1024;
         Self {
             state: "finished",
             outcome: Some(report.outcome.kind()),
             detail: detail(&report.outcome),
             tier: Some(report.tier),
-            preload: is_ours.then(|| report.preload.clone()),
+            preload: Some(report.preload.clone()).filter(|name| !name.is_empty()),
             limits: Some(limits(&report.limits).to_string()),
             usage: is_ours.then(|| usage_json(report.usage).to_string()),
             artifacts: (!report.artifacts.is_empty()).then(|| artifacts_json(&report.artifacts)),

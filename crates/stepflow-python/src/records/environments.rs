@@ -1,6 +1,8 @@
 //! Environments and their packages, as rows. The folder of environments decides what there is; these
 //! rows follow it.
 
+use std::path::Path;
+
 use engine::Environment;
 use serde_json::{Value, json};
 
@@ -17,6 +19,17 @@ pub(crate) struct EnvironmentRow {
     path: String,
     base_packages: Value,
     packages: Vec<(String, String)>,
+    /// The server whose it is; `None` is everybody's.
+    instance: Option<String>,
+    is_pinned: bool,
+}
+
+/// What a row that is there says; the rest follows from its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EnvironmentMark {
+    pub(crate) id: String,
+    path: String,
+    status: String,
 }
 
 impl EnvironmentRow {
@@ -29,11 +42,13 @@ impl EnvironmentRow {
             path: environment.root.display().to_string(),
             base_packages: json!([]),
             packages: environment.packages.clone(),
+            instance: None,
+            is_pinned: false,
         }
     }
 
-    /// One that somebody has created, and where it is.
-    pub(crate) fn of(made: &EnvironmentDescription, path: &std::path::Path) -> Self {
+    /// One that somebody has created on a server, and where it is.
+    pub(crate) fn of(made: &EnvironmentDescription, path: &Path, instance: &str) -> Self {
         Self {
             id: made.id.to_string(),
             name: made.digest.chars().take(12).collect(),
@@ -41,7 +56,15 @@ impl EnvironmentRow {
             path: path.display().to_string(),
             base_packages: json!(made.requirements),
             packages: made.packages.clone(),
+            instance: Some(instance.to_owned()),
+            is_pinned: made.is_active,
         }
+    }
+
+    /// Whether it is what `mark` says.
+    pub(crate) fn is_marked(&self, mark: &EnvironmentMark) -> bool {
+        let is_pinned = !self.is_pinned || mark.status == PINNED;
+        self.id == mark.id && self.path == mark.path && is_pinned
     }
 
     fn installed(&self) -> Value {
@@ -64,15 +87,22 @@ impl EnvironmentRow {
     }
 }
 
-// `last_used` and `status` stay as they are.
+/// The status of one whose zygotes are kept.
+const PINNED: &str = "pinned";
+const MARKS: &str =
+    "SELECT id, virtual_env_path, status FROM python_environments WHERE instance = $1";
+// `last_used` stays as it is, and `status` until it is pinned.
 const PUT: &str = "
     INSERT INTO python_environments
-        (id, name, python_version, virtual_env_path, base_packages, installed_packages)
-    VALUES ($1, $2, $3, $4, $5, $6)
+        (id, name, python_version, virtual_env_path, base_packages, installed_packages, instance,
+        status)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT (id) DO UPDATE SET
         name = excluded.name, python_version = excluded.python_version,
         virtual_env_path = excluded.virtual_env_path, base_packages = excluded.base_packages,
-        installed_packages = excluded.installed_packages";
+        installed_packages = excluded.installed_packages, instance = excluded.instance,
+        status = CASE WHEN excluded.status = 'pinned' THEN 'pinned'
+            ELSE python_environments.status END";
 const PACKAGES: &str =
     "SELECT package_name, version FROM python_dependencies WHERE environment_id = $1";
 const PUT_PACKAGE: &str = "
@@ -86,7 +116,6 @@ const UNNAME: &str = "
     UPDATE python_executions SET environment_id = NULL WHERE id IN (
         SELECT id FROM python_executions WHERE environment_id = $1 LIMIT $2)";
 const DROP: &str = "DELETE FROM python_environments WHERE id = $1";
-const STATUS: &str = "UPDATE python_environments SET status = $2 WHERE id = $1";
 // The index on (environment_id, created_at) answers both questions.
 const USED: &str = "
     UPDATE python_environments SET last_used = (
@@ -112,6 +141,8 @@ impl Database {
             .bind(&row.path)
             .bind(row.base_packages.to_string())
             .bind(row.installed().to_string())
+            .bind(&row.instance)
+            .bind(if row.is_pinned { PINNED } else { "active" })
             .execute(&mut *transaction)
             .await?;
         let known = sqlx::query_as::<_, (String, String)>(PACKAGES).bind(&row.id);
@@ -133,13 +164,16 @@ impl Database {
         transaction.commit().await
     }
 
-    /// Says whether an environment's zygotes are kept: `pinned`, else `active`.
-    pub(crate) async fn pin_environment(&self, id: &str) -> Result<(), DatabaseError> {
-        let pinned = sqlx::query(STATUS).bind(id).bind("pinned");
-        let pinned = pinned.execute(self.pool()).await;
-        pinned
-            .map(drop)
-            .map_err(DatabaseError::at("record an environment"))
+    /// What the rows of a server's environments say.
+    pub(crate) async fn environments_of(
+        &self,
+        instance: &str,
+    ) -> Result<Vec<EnvironmentMark>, DatabaseError> {
+        let marks = sqlx::query_as::<_, (String, String, String)>(MARKS).bind(instance);
+        let marks = marks.fetch_all(self.pool()).await;
+        let marks = marks.map_err(DatabaseError::at("read the environments"))?;
+        let mark = |(id, path, status)| EnvironmentMark { id, path, status };
+        Ok(marks.into_iter().map(mark).collect())
     }
 
     /// Forgets one. What ran in it stays, without its name.
@@ -176,6 +210,8 @@ mod tests {
             path: "/p".into(),
             base_packages: json!(requirements),
             packages: packages.iter().map(owned).collect(),
+            instance: Some("i".into()),
+            is_pinned: true,
         }
     }
 
@@ -237,7 +273,6 @@ mod tests {
         );
         database.put_environment(&before).await.unwrap();
         assert_eq!(rows(&database).await[1].2, "git");
-        database.pin_environment("e").await.unwrap();
         // As if it had been long ago.
         let long_ago = "UPDATE python_dependencies SET installed_at = '2001-01-01 00:00:00'";
         sqlx::query(long_ago)

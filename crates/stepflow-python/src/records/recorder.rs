@@ -36,7 +36,7 @@ struct Inner {
     young: Arc<Young>,
     tasks: [JoinHandle<()>; 2],
     /// Its lock goes with this value.
-    _instance: Instance,
+    instance: Instance,
 }
 
 impl Drop for Inner {
@@ -112,7 +112,7 @@ impl Recorder {
                 places: Arc::new(Semaphore::new(MOST_OPEN)),
                 young,
                 tasks: [tokio::spawn(housekeeper), tokio::spawn(hand_over)],
-                _instance: instance,
+                instance,
             }),
         })
     }
@@ -121,6 +121,11 @@ impl Recorder {
     #[must_use]
     pub fn database(&self) -> &Database {
         &self.inner.database
+    }
+
+    /// The name under which it records.
+    pub(crate) fn instance(&self) -> &str {
+        self.inner.instance.name()
     }
 
     /// Waits until everything that was handed over is written, then closes the database.

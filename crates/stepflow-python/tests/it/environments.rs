@@ -15,9 +15,9 @@ use tempfile::TempDir;
 use crate::support::bare_environment;
 
 pub(crate) struct Bench {
-    executor: EngineExecutor,
+    pub(crate) executor: EngineExecutor,
     pub(crate) environments: ManagedEnvironments,
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) state: TempDir,
 }
 
@@ -87,11 +87,11 @@ pub(crate) async fn bench_on(
     }
 }
 
-fn silent() -> ProgressSink {
+pub(crate) fn silent() -> ProgressSink {
     Arc::new(|_| {})
 }
 
-fn wanted(packages: &[&str]) -> Vec<Dependency> {
+pub(crate) fn wanted(packages: &[&str]) -> Vec<Dependency> {
     packages
         .iter()
         .map(|text| Dependency::parse(text).unwrap())

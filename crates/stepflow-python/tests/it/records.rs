@@ -1,6 +1,7 @@
 //! Records on SQLite, and the same on PostgreSQL where a server is there.
 
 mod custom;
+mod environments;
 mod recording;
 mod schema;
 mod tool_calls;

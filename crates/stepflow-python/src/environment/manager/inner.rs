@@ -193,14 +193,6 @@ impl Inner {
         })
     }
 
-    /// Who names a digest.
-    pub(super) fn handles_of(&self, digest: &str) -> Vec<EnvironmentId> {
-        let catalog = self.catalog();
-        let named = catalog.handles.iter();
-        let named = named.filter(|(_, handle)| handle.digest == digest);
-        named.map(|(id, _)| *id).collect()
-    }
-
     pub(super) fn describe(
         &self,
         id: EnvironmentId,

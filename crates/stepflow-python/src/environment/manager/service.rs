@@ -63,7 +63,7 @@ impl EnvironmentService for ManagedEnvironments {
             handle.requirements = requirements;
             Some(handle.is_active)
         })?;
-        self.mirror(id).await;
+        self.reflect().await;
         if moved == Some(true) {
             self.activate(id).await?;
         }
@@ -84,7 +84,7 @@ impl EnvironmentService for ManagedEnvironments {
                 handle.is_active = true;
             }
         })?;
-        self.mirror(id).await;
+        self.reflect().await;
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl EnvironmentService for ManagedEnvironments {
         };
         if is_shared {
             inner.change(|catalog| catalog.handles.remove(&id))?;
-            self.unmirror(&[id]).await;
+            self.reflect().await;
             return Ok(());
         }
         self.remove_tree(&digest).await
@@ -170,7 +170,7 @@ impl ManagedEnvironments {
             is_active: false,
         };
         inner.change(|catalog| catalog.handles.insert(id, handle))?;
-        self.mirror(id).await;
+        self.reflect().await;
         inner.describe(id)
     }
 }
