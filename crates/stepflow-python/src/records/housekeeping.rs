@@ -1,11 +1,12 @@
 //! What happens beside the writer: old records go, SQLite's log goes into its file, others are told
-//! that this server lives.
+//! that this server lives, and its name is held.
 
 use std::time::Duration;
 
 use sqlx::Row;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::claim::Claim;
 use super::recorder::now_ms;
 use super::{Database, DatabaseError};
 
@@ -38,12 +39,22 @@ impl Default for Retention {
 }
 
 /// Does it all until the task is aborted. What fails is tried again in the next round.
-pub(super) async fn keep(database: Database, instance: String, retention: Retention) {
+pub(super) async fn keep(
+    database: Database,
+    instance: String,
+    mut claim: Claim,
+    retention: Retention,
+) {
     let mut pulse = tokio::time::interval(PULSE);
     pulse.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next_round = Instant::now();
     loop {
         pulse.tick().await;
+        match claim.hold().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("the database says that another server has our name"),
+            Err(error) => tracing::warn!(%error, "cannot hold the name of this server"),
+        }
         if let Err(error) = checkpoint(&database, "PRAGMA wal_checkpoint(PASSIVE)").await {
             tracing::warn!(%error, "cannot take SQLite's log into its file");
         }

@@ -1,7 +1,7 @@
 //! Which servers write here, and what becomes of executions whose server is gone.
 //!
-//! A server has one name for all its starts and holds a lock by it, so whatever runs under its name
-//! when it starts was cut off. Where several share a database, one that has not been seen for
+//! A server has one name for all its starts and holds locks by it (`claim`), so whatever runs under its
+//! name when it starts was cut off. Where several share a database, one that has not been seen for
 //! `GONE` runs nothing either: it would have said so.
 
 use std::fs::{File, OpenOptions};
@@ -32,7 +32,7 @@ const OTHERS_LOST: &str = "
 pub struct Instance {
     name: String,
     /// Locked as long as it is open.
-    _file: File,
+    file: File,
 }
 
 impl Instance {
@@ -57,12 +57,19 @@ impl Instance {
             return Err(DatabaseError::Address { reason });
         }
         let name = name_in(&mut file).map_err(DatabaseError::file("name this server"))?;
-        Ok(Self { name, _file: file })
+        Ok(Self { name, file })
     }
 
     /// A UUID.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Takes another name, from now on.
+    pub(super) fn rename(&mut self) -> Result<(), DatabaseError> {
+        let renamed = write_name(&mut self.file);
+        self.name = renamed.map_err(DatabaseError::file("name this server"))?;
+        Ok(())
     }
 }
 
@@ -73,6 +80,10 @@ fn name_in(file: &mut File) -> std::io::Result<String> {
     if let Ok(name) = text.trim().parse::<Uuid>() {
         return Ok(name.to_string());
     }
+    write_name(file)
+}
+
+fn write_name(file: &mut File) -> std::io::Result<String> {
     let name = Uuid::new_v4().to_string();
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;

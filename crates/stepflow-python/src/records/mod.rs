@@ -4,6 +4,7 @@
 //! `migrations/` and in `Database::open`.
 
 mod address;
+mod claim;
 mod database;
 mod entry;
 mod environments;

@@ -8,6 +8,7 @@ use engine::{Ending, ExecutionError, ExecutionId, Hold};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::claim::Claim;
 use super::entry::{Ended, Started, signed};
 use super::housekeeping::{self, Retention};
 use super::instances::Instance;
@@ -89,12 +90,14 @@ impl Young {
 }
 
 impl Recorder {
-    /// Begins to record under a name. What ran under it before is lost from now on.
+    /// Begins to record under a name. What ran under it before is lost from now on. Where a server of
+    /// another host has the name, the folder is a copy of that one's and gets another name.
     pub async fn begin(
         database: Database,
-        instance: Instance,
+        mut instance: Instance,
         retention: Retention,
     ) -> Result<Self, DatabaseError> {
+        let claim = Claim::take(&database, &mut instance).await?;
         let lost = database.begin_instance(instance.name(), now_ms()).await?;
         if lost > 0 {
             tracing::warn!(lost, "executions of the last server were cut off");
@@ -102,7 +105,7 @@ impl Recorder {
         let (queue, entries) = mpsc::unbounded_channel();
         let name = instance.name().to_owned();
         tokio::spawn(writer::write(database.clone(), name.clone(), entries));
-        let housekeeper = housekeeping::keep(database.clone(), name, retention);
+        let housekeeper = housekeeping::keep(database.clone(), name, claim, retention);
         let young = Arc::new(Young::default());
         let hand_over = Arc::clone(&young).hand_over(queue.clone());
         Ok(Self {
@@ -201,7 +204,11 @@ pub(crate) struct Record {
 impl Record {
     /// The execution has ended. Ready once that is written, or cannot be, and `then` has been told
     /// which; it is told whether or not anybody waits.
-    pub(crate) fn end(self, ending: Ending<'_>, then: impl FnOnce(bool) + Send + Sync + 'static) -> Hold {
+    pub(crate) fn end(
+        self,
+        ending: Ending<'_>,
+        then: impl FnOnce(bool) + Send + Sync + 'static,
+    ) -> Hold {
         self.recorder.inner.young.lock().remove(&self.started.id);
         let (tell, told) = oneshot::channel();
         let end = End {

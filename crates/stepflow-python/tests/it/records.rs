@@ -2,6 +2,7 @@
 
 mod custom;
 mod environments;
+mod instances;
 mod recording;
 mod schema;
 mod tool_calls;

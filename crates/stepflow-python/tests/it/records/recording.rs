@@ -6,9 +6,8 @@ use engine::{EnvironmentChoice, LimitOverrides};
 use serde_json::json;
 use sqlx::AnyPool;
 use stepflow_python::{
-    Event, ExecutionRequest, FunctionRequest, HistoryFilter, Instance,
-    MetricFilter, PythonExecutor, PythonMonitoring, RecordState, Recorder, Retention,
-    SecurityLevel,
+    Event, ExecutionRequest, FunctionRequest, HistoryFilter, MetricFilter, PythonExecutor,
+    PythonMonitoring, RecordState, Retention, SecurityLevel,
 };
 
 use super::{Fresh, all, another, postgres, recording, request, sqlite, until, until_left};
@@ -95,55 +94,6 @@ async fn a_call_is_recorded_with_its_function_and_parameters() {
         Some(json!({"args": [2], "kwargs": {"b": 3}}))
     );
     assert_eq!(record.result, Some(json!(5)));
-}
-
-async fn what_was_cut_off_is_lost(fresh: Fresh) {
-    let (bench, recorder) = recording(&fresh).await;
-    let history = bench.executor.history().unwrap();
-    let sleeper = request("import time\ntime.sleep(60)");
-    let mut execution = bench.executor.start(sleeper).await.unwrap();
-    let id = execution.id();
-    assert!(matches!(execution.next().await, Some(Event::Started)));
-    until(&*history, RecordState::Running).await;
-    // As after a crash: the name is free and the record says `running`.
-    let other = tempfile::tempdir().unwrap();
-    let name = std::fs::read(bench.state.path().join("instance")).unwrap();
-    std::fs::write(other.path().join("instance"), name).unwrap();
-    let instance = Instance::take(other.path()).unwrap();
-    let again = Recorder::begin(fresh.database.clone(), instance, Retention::default()).await;
-    let record = history.show(id).await.unwrap().unwrap();
-    assert_eq!(record.summary.state, RecordState::Lost);
-    assert_eq!(record.summary.outcome, None, "lost is no outcome");
-    // Another server's executions are none of a new one's business.
-    drop((again, recorder));
-    let stranger = tempfile::tempdir().unwrap();
-    let instance = Instance::take(stranger.path()).unwrap();
-    let sleeper = request("import time\ntime.sleep(60)");
-    let execution = bench.executor.start(sleeper).await.unwrap();
-    until(&*history, RecordState::Running).await;
-    let _third = Recorder::begin(fresh.database.clone(), instance, Retention::default()).await;
-    let record = history.show(execution.id()).await.unwrap().unwrap();
-    assert_eq!(record.summary.state, RecordState::Running);
-}
-
-#[tokio::test]
-async fn what_was_cut_off_is_lost_in_sqlite() {
-    what_was_cut_off_is_lost(sqlite().await).await;
-}
-
-#[tokio::test]
-async fn what_was_cut_off_is_lost_in_postgres() {
-    if let Some(fresh) = postgres().await {
-        what_was_cut_off_is_lost(fresh).await;
-    }
-}
-
-#[tokio::test]
-async fn two_servers_do_not_share_a_name() {
-    let state = tempfile::tempdir().unwrap();
-    let _first = Instance::take(state.path()).unwrap();
-    let refused = Instance::take(state.path()).unwrap_err().to_string();
-    assert!(refused.contains("another server"), "{refused}");
 }
 
 #[tokio::test]
