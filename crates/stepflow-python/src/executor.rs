@@ -17,7 +17,7 @@ pub mod validate;
 use std::sync::Arc;
 
 use ::engine::{
-    Artifact, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitPolicy,
+    Artifact, EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitPolicy,
     PoolStatus,
 };
 use async_trait::async_trait;
@@ -143,6 +143,18 @@ pub trait PythonExecutor: Send + Sync {
         &self,
         config: &PythonConfig,
     ) -> Result<ValidationResult, PythonError>;
+
+    /// Makes what an execution needs and what takes long: the environment with its packages. Doors call
+    /// it before they give the execution one of the slots, and keep what it returns until it has
+    /// started. Whatever is made here `start` makes, too, where nobody has called this.
+    ///
+    /// Errors: those of `start`.
+    async fn prepare(
+        &self,
+        _request: &ExecutionRequest,
+    ) -> Result<Option<EnvironmentLease>, ExecutionError> {
+        Ok(None)
+    }
 
     /// Starts an execution and hands back its events.
     ///

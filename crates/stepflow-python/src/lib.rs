@@ -114,8 +114,8 @@ pub use engine::{
     SkippedArtifact, Span, Stream as OutputStream, Value,
 };
 pub use engine::{
-    Engine, EngineConfig, Environment, ForkKind, Interpreter, MOST_SLOTS, PoolStatus,
-    RequestedEnvironments, StartEngineError, Tier, inspect, keep_heaps_small,
+    Engine, EngineConfig, Environment, EnvironmentLease, ForkKind, Interpreter, MOST_SLOTS,
+    PoolStatus, RequestedEnvironments, StartEngineError, Tier, inspect, keep_heaps_small,
 };
 pub use environment::{
     EnvironmentConfig, EnvironmentDescription, EnvironmentError, EnvironmentId, EnvironmentOrder,

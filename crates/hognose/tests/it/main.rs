@@ -3,6 +3,7 @@
 
 mod arguments;
 mod bench;
+mod builds;
 mod check;
 mod environments;
 mod records;

@@ -38,7 +38,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(state: &Path) -> Self {
+        Self::start_with(state, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn start_with(state: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = hognose()
+            .envs(variables.iter().copied())
             .args([
                 "serve",
                 "--listen",
@@ -67,7 +73,7 @@ impl Server {
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+             Accept: application/json\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         stream

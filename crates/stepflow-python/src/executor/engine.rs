@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use engine::{
-    Engine, Entry, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError, ExecutionId,
-    ExecutionRequest, PoolStatus,
+    Engine, Entry, Environment, EnvironmentChoice, EnvironmentLease, Execution, ExecutionError,
+    ExecutionId, ExecutionRequest, PoolStatus,
 };
 
 use super::journal::{Journal, Kept};
@@ -92,11 +92,7 @@ impl EngineExecutor {
             request.environment = EnvironmentChoice::Default;
             return Ok(None);
         }
-        let found = environments.find(name.as_deref(), packages).await;
-        let (environment, lease) = found.map_err(|error| ExecutionError::Environment {
-            fault: error.fault(),
-            reason: error.to_string(),
-        })?;
+        let (environment, lease) = find(environments, name.as_deref(), packages).await?;
         request.environment = EnvironmentChoice::Built(environment);
         Ok(Some(lease))
     }
@@ -265,11 +261,27 @@ impl PythonExecutor for EngineExecutor {
         validate::environment(self, config).await
     }
 
-    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
-        if let Some(name) = request.executor.as_deref().filter(|name| *name != NATIVE) {
-            return Err(unknown(name, &[NATIVE]));
+    async fn prepare(
+        &self,
+        request: &ExecutionRequest,
+    ) -> Result<Option<EnvironmentLease>, ExecutionError> {
+        check(request)?;
+        let (Some(environments), EnvironmentChoice::Asked { name, packages }) =
+            (&self.environments, &request.environment)
+        else {
+            return Ok(None);
+        };
+        // Nothing is installed for what will be rejected.
+        let level = request.policy.max(self.floor);
+        if packages.is_empty() || self.rejected(request, level).await?.is_some() {
+            return Ok(None);
         }
-        entry::check(&request)?;
+        let (_, lease) = find(environments, name.as_deref(), packages).await?;
+        Ok(Some(lease))
+    }
+
+    async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {
+        check(&request)?;
         let level = request.policy.max(self.floor);
         let kept = self.journal.open(&request, level).await?;
         match self.rejected(&request, level).await? {
@@ -345,6 +357,27 @@ impl PythonExecutor for EngineExecutor {
     async fn health(&self) -> Result<(), String> {
         self.engine.health().await
     }
+}
+
+/// Errors: an executor that is not here; an entry that cannot be run.
+fn check(request: &ExecutionRequest) -> Result<(), ExecutionError> {
+    match request.executor.as_deref().filter(|name| *name != NATIVE) {
+        Some(name) => Err(unknown(name, &[NATIVE])),
+        None => entry::check(request),
+    }
+}
+
+/// The environment that a caller wrote, made if it is not there.
+async fn find(
+    environments: &ManagedEnvironments,
+    name: Option<&str>,
+    packages: &[String],
+) -> Result<(Arc<Environment>, EnvironmentLease), ExecutionError> {
+    let found = environments.find(name, packages).await;
+    found.map_err(|error| ExecutionError::Environment {
+        fault: error.fault(),
+        reason: error.to_string(),
+    })
 }
 
 fn has_source(entry: &Entry) -> bool {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use engine::{
-    Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, PoolStatus, SecurityLevel,
+    EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, PoolStatus, SecurityLevel,
 };
 
 use super::custom::{Custom, CustomPythonExecutor};
@@ -275,6 +275,16 @@ impl PythonExecutor for Executors {
         match self.chosen(None)? {
             Some(custom) => custom.validate_environment(config).await,
             None => self.native.validate_environment(config).await,
+        }
+    }
+
+    async fn prepare(
+        &self,
+        request: &ExecutionRequest,
+    ) -> Result<Option<EnvironmentLease>, ExecutionError> {
+        match self.chosen(request.executor.as_deref())? {
+            Some(_) => Ok(None),
+            None => self.native.prepare(request).await,
         }
     }
 

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use engine::{
-    Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitOverrides, PoolStatus,
-    SecurityLevel, Span,
+    EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding,
+    LimitOverrides, PoolStatus, SecurityLevel, Span,
 };
 
 use super::{
-    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Journal, Judgement, PythonConfig,
-    PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, ValidationResult, judge,
-    of_script, replay, run_to_end, source,
+    ArtifactContent, Capabilities, EngineExecutor, FunctionRequest, Journal, Judgement,
+    PythonConfig, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest, ValidationResult,
+    judge, of_script, replay, run_to_end, source,
 };
 use crate::environment::{
     EnvironmentConfig, EnvironmentService, PythonEnvironment, PythonEnvironmentImpl,
@@ -239,6 +239,18 @@ impl PythonExecutor for PythonExecutorImpl {
         config: &PythonConfig,
     ) -> Result<ValidationResult, PythonError> {
         self.engine().await?.validate_environment(config).await
+    }
+
+    async fn prepare(
+        &self,
+        request: &ExecutionRequest,
+    ) -> Result<Option<EnvironmentLease>, ExecutionError> {
+        let engine = self.engine().await.map_err(host)?;
+        let findings = self.findings(request).await.map_err(host)?;
+        if findings.is_empty() {
+            return engine.prepare(request).await;
+        }
+        Ok(None)
     }
 
     async fn start(&self, request: ExecutionRequest) -> Result<Execution, ExecutionError> {

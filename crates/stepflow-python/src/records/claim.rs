@@ -28,8 +28,9 @@ const LOCK: &str = "SELECT pg_try_advisory_lock($1)";
 pub(super) struct Claim {
     database: Database,
     key: i64,
-    /// One of its own: a pool would hand it to others. `None` after it broke off.
+    /// One of its own: a pool would hand it to others.
     connection: Option<AnyConnection>,
+    is_held: bool,
 }
 
 impl Claim {
@@ -42,6 +43,7 @@ impl Claim {
             database: database.clone(),
             key: key(instance.name()),
             connection: None,
+            is_held: false,
         };
         let deadline = Instant::now() + LINGERS;
         while !claim.hold().await? {
@@ -59,30 +61,32 @@ impl Claim {
         Ok(claim)
     }
 
-    /// Whether it is held, if need be over another connection.
+    /// Whether it is held. What has broken off is tried anew the next time.
     pub(super) async fn hold(&mut self) -> Result<bool, DatabaseError> {
         if self.database.is_sqlite() {
             return Ok(true);
         }
-        let answers = async |connection: &mut AnyConnection| connection.ping().await.is_ok();
-        if let Some(connection) = &mut self.connection
-            && timeout(PATIENCE, answers(connection)).await == Ok(true)
-        {
-            return Ok(true);
+        let held = timeout(PATIENCE, self.try_to_hold()).await;
+        let held = held.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+        if held.is_err() {
+            // Whatever it holds goes with it.
+            (self.connection, self.is_held) = (None, false);
         }
-        self.connection = None;
-        let locked = timeout(PATIENCE, self.lock()).await;
-        let locked = locked.unwrap_or(Err(sqlx::Error::PoolTimedOut));
-        self.connection = locked.map_err(DatabaseError::at("hold the name of this server"))?;
-        Ok(self.connection.is_some())
+        held.map_err(DatabaseError::at("hold the name of this server"))
     }
 
-    /// A connection that holds the lock; `None` where another one does.
-    async fn lock(&self) -> Result<Option<AnyConnection>, sqlx::Error> {
-        let mut connection = self.database.pool().acquire().await?.detach();
-        let is_held = sqlx::query_scalar::<_, bool>(LOCK).bind(self.key);
-        let is_held = is_held.fetch_one(&mut connection).await?;
-        Ok(is_held.then_some(connection))
+    async fn try_to_hold(&mut self) -> Result<bool, sqlx::Error> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.database.pool().acquire().await?.detach()),
+        };
+        if self.is_held {
+            connection.ping().await?;
+        } else {
+            let lock = sqlx::query_scalar::<_, bool>(LOCK).bind(self.key);
+            self.is_held = lock.fetch_one(connection).await?;
+        }
+        Ok(self.is_held)
     }
 }
 

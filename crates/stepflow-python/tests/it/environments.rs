@@ -8,7 +8,7 @@ use engine::{Engine, EngineConfig, EnvironmentChoice, ExecutionRequest, LimitPol
 use stepflow_python::{
     Dependency, EngineExecutor, EnvironmentConfig, EnvironmentDescription, EnvironmentError,
     EnvironmentOrder, EnvironmentService, InstallPolicy, ManagedEnvironments, MetricReading,
-    PipConfig, ProgressSink, PythonEnvironment, PythonExecutor, Requested,
+    PipConfig, ProgressSink, PythonEnvironment, PythonExecutor, Requested, SecurityLevel,
 };
 use tempfile::TempDir;
 
@@ -248,6 +248,37 @@ async fn packages_of_an_execution_are_installed_once_and_pruned_when_nobody_name
     assert_eq!(bench.trees(), std::slice::from_ref(&named.digest));
     bench.environments.remove(named.id).await.unwrap();
     assert_eq!(bench.trees(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_prepared_is_there_when_it_starts_and_nothing_is_for_what_is_rejected() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let request = |source: &str| ExecutionRequest {
+        source: source.into(),
+        policy: SecurityLevel::Strict,
+        environment: EnvironmentChoice::Asked {
+            name: None,
+            packages: vec!["gamma".into()],
+        },
+        ..Default::default()
+    };
+    let rejected = request("import os");
+    assert!(bench.executor.prepare(&rejected).await.unwrap().is_none());
+    let report = bench.executor.start(rejected).await.unwrap().finish().await;
+    assert_eq!(report.unwrap().outcome.kind(), "rejected");
+    assert_eq!(bench.trees(), Vec::<String>::new());
+
+    let fine = request("import gamma\nprint(gamma.VERSION)");
+    let prepared = bench.executor.prepare(&fine).await.unwrap();
+    assert!(prepared.is_some());
+    assert_eq!(bench.trees().len(), 1);
+    bench.environments.prune().await.unwrap();
+    assert_eq!(bench.trees().len(), 1, "it is held");
+    let began = bench.executor.monitoring().metrics().total_dependencies;
+    let report = bench.executor.start(fine).await.unwrap().finish().await;
+    assert_eq!(report.unwrap().stdout.text().0, "1.0\n");
+    let after = bench.executor.monitoring().metrics().total_dependencies;
+    assert_eq!((began, after), (1, 1), "nothing was built again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

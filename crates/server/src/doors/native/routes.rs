@@ -62,7 +62,8 @@ async fn execute(
     run(&app, peer, &caller, &headers, (request, budget)).await
 }
 
-/// Admits an execution, runs it and answers with its end, or with its events.
+/// Admits an execution, runs it and answers with its end, or with its events. What it needs is made
+/// first, in no slot: the executor bounds how much is made at once.
 pub(super) async fn run(
     app: &App,
     peer: Peer,
@@ -70,11 +71,17 @@ pub(super) async fn run(
     headers: &HeaderMap,
     (mut request, budget): (ExecutionRequest, OwnedSemaphorePermit),
 ) -> Result<Response, Failure> {
+    let detail = peer == Peer::Owner;
+    let failed = |error| {
+        app.metrics.failed.add();
+        Failure::execution(&error, None, detail)
+    };
+    let prepared = app.executor.prepare(&request).await.map_err(failed)?;
     let permit = app.admission.admit(caller).await?;
     request.gives_way = permit.gives_way();
-    let detail = peer == Peer::Owner;
     let started = Running::start(app, request, permit, budget).await;
-    let mut running = started.map_err(|error| Failure::execution(&error, None, detail))?;
+    drop(prepared);
+    let mut running = started.map_err(failed)?;
     if wants_events(headers) {
         return Ok(stream::events(running, app.keep_alive, detail));
     }

@@ -50,11 +50,7 @@ impl Running {
         permit: Permit,
         body: OwnedSemaphorePermit,
     ) -> Result<Self, ExecutionError> {
-        let execution = app
-            .executor
-            .start(request)
-            .await
-            .inspect_err(|_| app.metrics.failed.add())?;
+        let execution = app.executor.start(request).await?;
         let cancel = Arc::new(Notify::new());
         app.running
             .lock()
