@@ -117,10 +117,8 @@ impl Failure {
                 Fault::Caller,
                 ExecutionError::SourceTooLong { .. } | ExecutionError::FilesTooLarge { .. },
             ) => StatusCode::PAYLOAD_TOO_LARGE,
-            (Fault::Caller, _) => StatusCode::BAD_REQUEST,
             (Fault::Capacity, ExecutionError::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
-            (Fault::Capacity, _) => StatusCode::TOO_MANY_REQUESTS,
-            (Fault::Host, _) => StatusCode::INTERNAL_SERVER_ERROR,
+            (Fault::Caller | Fault::Capacity | Fault::Host, _) => usual_status(fault),
         };
         let message = if detail {
             error.to_string()
@@ -155,15 +153,13 @@ impl Failure {
         }
     }
 
-    /// A failure around environments; `code` tells callers which.
-    pub(crate) fn environment(fault: Fault, code: &'static str, message: String) -> Self {
-        let status = match (fault, code) {
-            (_, "unknown_environment") => StatusCode::NOT_FOUND,
-            (_, "environment_in_use") => StatusCode::CONFLICT,
-            (_, "packages_failed") => StatusCode::UNPROCESSABLE_ENTITY,
-            (Fault::Caller, _) => StatusCode::BAD_REQUEST,
-            (Fault::Capacity, _) => StatusCode::TOO_MANY_REQUESTS,
-            (Fault::Host, _) => StatusCode::INTERNAL_SERVER_ERROR,
+    /// A failure around environments or tools; `code` tells callers which.
+    pub(crate) fn coded(fault: Fault, code: &'static str, message: String) -> Self {
+        let status = match code {
+            "unknown_environment" | "unknown_tool" | "unknown_function" => StatusCode::NOT_FOUND,
+            "environment_in_use" | "tool_exists" => StatusCode::CONFLICT,
+            "packages_failed" | "tool_rejected" => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => usual_status(fault),
         };
         Self {
             retryable: fault != Fault::Caller,
@@ -171,20 +167,10 @@ impl Failure {
         }
     }
 
-    /// A failure around tools; `code` tells callers which.
-    pub(crate) fn tool(fault: Fault, code: &'static str, message: String) -> Self {
-        let status = match (fault, code) {
-            (_, "unknown_tool" | "unknown_function") => StatusCode::NOT_FOUND,
-            (_, "tool_exists") => StatusCode::CONFLICT,
-            (_, "tool_rejected") => StatusCode::UNPROCESSABLE_ENTITY,
-            (Fault::Caller, _) => StatusCode::BAD_REQUEST,
-            (Fault::Capacity, _) => StatusCode::TOO_MANY_REQUESTS,
-            (Fault::Host, _) => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self {
-            retryable: fault != Fault::Caller,
-            ..Self::new(status, code, message)
-        }
+    /// A failure of the host around environments or tools, of which callers learn nothing more.
+    pub(crate) fn host() -> Self {
+        let message = "the host could not do this; the server's log says why";
+        Self::coded(Fault::Host, "host_error", message.into())
     }
 
     pub(crate) fn body(&self) -> ErrorBody {
@@ -196,6 +182,14 @@ impl Failure {
                 execution_id: self.execution_id.map(|id| id.to_string()),
             },
         }
+    }
+}
+
+fn usual_status(fault: Fault) -> StatusCode {
+    match fault {
+        Fault::Caller => StatusCode::BAD_REQUEST,
+        Fault::Capacity => StatusCode::TOO_MANY_REQUESTS,
+        Fault::Host => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -18,13 +18,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::http::{Method, StatusCode};
+use stepflow_python::executor::validate as valid;
 use stepflow_python::tools::Arguments;
-use stepflow_python::executor::{of_script, run_to_end, source, validate as valid};
 use stepflow_python::{
     ArtifactContent, Capabilities, EnvironmentService, Execution, ExecutionError, ExecutionId,
-    ExecutionRequest, FunctionRequest, HistoryService, Judgement, MetricFamily, PoolStatus,
-    PythonConfig, PythonError, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
-    SecurityLevel, ToolService, ValidationResult,
+    ExecutionRequest, HistoryService, Judgement, MetricFamily, PoolStatus, PythonConfig,
+    PythonError, PythonExecutor, SecurityLevel, ToolService, ValidationResult,
 };
 
 use self::client::Client;
@@ -115,21 +114,6 @@ impl RemoteExecutor {
 
 #[async_trait]
 impl PythonExecutor for RemoteExecutor {
-    async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, source::of_code(request)).await
-    }
-
-    async fn execute_function(
-        &self,
-        request: FunctionRequest,
-    ) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, source::of_function(request)).await
-    }
-
-    async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, of_script(request).await?).await
-    }
-
     async fn validate_environment(
         &self,
         config: &PythonConfig,

@@ -17,8 +17,8 @@ pub mod validate;
 use std::sync::Arc;
 
 use ::engine::{
-    Artifact, EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, LimitPolicy,
-    PoolStatus,
+    Artifact, EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding,
+    LimitPolicy, PoolStatus,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -123,20 +123,27 @@ pub struct ArtifactContent {
 
 /// Runs Python. Doors hold an `Arc<dyn PythonExecutor>` and call only `start` and what follows it.
 ///
-/// The first four methods are the seed's, and all that an executor has to write.
+/// The first four methods are the seed's. An executor writes the first three or `start`: each of both
+/// is made of the other where it is not written, so one that has neither never comes to an end.
 #[async_trait]
 pub trait PythonExecutor: Send + Sync {
     /// Runs code to its end.
-    async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError>;
+    async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
+        run_to_end(self, source::of_code(request)).await
+    }
 
     /// Runs code, then calls one of its functions.
     async fn execute_function(
         &self,
         request: FunctionRequest,
-    ) -> Result<PythonResponse, PythonError>;
+    ) -> Result<PythonResponse, PythonError> {
+        run_to_end(self, source::of_function(request)).await
+    }
 
     /// Runs a script of this host, or a folder of it.
-    async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError>;
+    async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
+        run_to_end(self, of_script(request).await?).await
+    }
 
     /// Says whether this executor can serve `config`.
     async fn validate_environment(

@@ -13,9 +13,8 @@ use engine::{
 use super::journal::{Journal, Kept};
 use super::registry::unknown;
 use super::{
-    ArtifactContent, Capabilities, ExecutorDescription, FunctionRequest, Judgement, NATIVE,
-    ParserDescription, PythonConfig, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
-    SecurityLevel, ValidationResult, entry, judge, of_script, replay, run_to_end, source, validate,
+    ArtifactContent, Capabilities, ExecutorDescription, Judgement, NATIVE, ParserDescription,
+    PythonConfig, PythonExecutor, SecurityLevel, ValidationResult, entry, judge, replay, validate,
 };
 use crate::environment::{EnvironmentService, ManagedEnvironments};
 use crate::errors::PythonError;
@@ -239,21 +238,6 @@ impl EngineExecutor {
 
 #[async_trait]
 impl PythonExecutor for EngineExecutor {
-    async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, source::of_code(request)).await
-    }
-
-    async fn execute_function(
-        &self,
-        request: FunctionRequest,
-    ) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, source::of_function(request)).await
-    }
-
-    async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, of_script(request).await?).await
-    }
-
     async fn validate_environment(
         &self,
         config: &PythonConfig,

@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use engine::{
-    EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding, PoolStatus, SecurityLevel,
+    EnvironmentLease, Execution, ExecutionError, ExecutionId, ExecutionRequest, Finding,
+    PoolStatus, SecurityLevel,
 };
 
 use super::custom::{Custom, CustomPythonExecutor};
 use super::{
-    ArtifactContent, Capabilities, ExecutorDescription, FunctionRequest, Journal, Judgement,
-    NATIVE, ParserDescription, PythonConfig, PythonExecutor, PythonRequest, PythonResponse, ScriptRequest,
-    ValidationResult, entry, judge, of_script, replay, run_to_end, source,
+    ArtifactContent, Capabilities, ExecutorDescription, Journal, Judgement, NATIVE,
+    ParserDescription, PythonConfig, PythonExecutor, ValidationResult, entry, judge, replay,
 };
 use crate::environment::EnvironmentService;
 use crate::errors::PythonError;
@@ -253,21 +253,6 @@ fn check_known(kind: &'static str, name: &str, known: &[&str]) -> Result<(), Reg
 
 #[async_trait]
 impl PythonExecutor for Executors {
-    async fn execute_code(&self, request: PythonRequest) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, source::of_code(request)).await
-    }
-
-    async fn execute_function(
-        &self,
-        request: FunctionRequest,
-    ) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, source::of_function(request)).await
-    }
-
-    async fn execute_script(&self, request: ScriptRequest) -> Result<PythonResponse, PythonError> {
-        run_to_end(self, of_script(request).await?).await
-    }
-
     async fn validate_environment(
         &self,
         config: &PythonConfig,

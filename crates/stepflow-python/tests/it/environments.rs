@@ -1,7 +1,5 @@
 //! Environments that callers ask for, on an index of tiny wheels on disk; numpy from the real one.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use engine::{Engine, EngineConfig, EnvironmentChoice, ExecutionRequest, LimitPolicy, Tier};
@@ -12,35 +10,20 @@ use stepflow_python::{
 };
 use tempfile::TempDir;
 
-use crate::support::bare_environment;
+use crate::support::{bare_environment, fetching, index, tools};
 
 pub(crate) struct Bench {
     pub(crate) executor: EngineExecutor,
     pub(crate) environments: ManagedEnvironments,
-    pub(crate) engine: Engine,
+    engine: Engine,
     pub(crate) state: TempDir,
-}
-
-/// `uv`, fetched once for all tests.
-pub(crate) fn tools(state: &Path) {
-    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
-    std::fs::create_dir_all(&shared).unwrap();
-    std::os::unix::fs::symlink(shared, state.join("tools")).unwrap();
 }
 
 pub(crate) async fn bench(policy: InstallPolicy, most: usize) -> Bench {
     let state = tempfile::tempdir().unwrap();
     tools(state.path());
-    let index = state.path().join("index");
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/index.py");
-    let made = Command::new("python3")
-        .arg(script)
-        .arg(&index)
-        .status()
-        .unwrap();
-    assert!(made.success());
     let pip = PipConfig {
-        index_url: Some(format!("file://{}", index.display())),
+        index_url: Some(index(&state.path().join("index"))),
         ..PipConfig::default()
     };
     bench_on(state, policy, most, Some(pip)).await
@@ -52,9 +35,7 @@ pub(crate) async fn bench_on(
     most: usize,
     pip_config: Option<PipConfig>,
 ) -> Bench {
-    let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools.lock"));
-    let lock = lock.unwrap();
-    lock.lock().unwrap();
+    let lock = fetching();
     let requested = Requested::open(state.path(), None, &|_| {}).unwrap();
     drop(lock);
     let tree = state.path().join("environment");
@@ -99,6 +80,13 @@ pub(crate) fn wanted(packages: &[&str]) -> Vec<Dependency> {
 }
 
 impl Bench {
+    /// Ends everything and opens the same folder anew.
+    pub(crate) async fn restarted(self) -> Self {
+        drop((self.executor, self.environments));
+        self.engine.shutdown(std::time::Duration::ZERO).await;
+        bench_on(self.state, InstallPolicy::default(), 100, None).await
+    }
+
     pub(crate) async fn create(
         &self,
         packages: &[&str],
@@ -365,15 +353,7 @@ async fn environments_outlive_a_restart_and_one_folder_has_one_manager() {
         .unwrap();
     let second = Requested::open(bench.state.path(), None, &|_| {}).unwrap_err();
     assert!(second.to_string().contains("another hognose"), "{second}");
-    let Bench {
-        executor,
-        environments,
-        engine,
-        state,
-    } = bench;
-    drop((executor, environments));
-    engine.shutdown(std::time::Duration::ZERO).await;
-    let again = bench_on(state, InstallPolicy::default(), 100, None).await;
+    let again = bench.restarted().await;
     assert_eq!(
         again.run(Some(&id.to_string()), &[], VERSION).await,
         "1.0\n"

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use stepflow_python::{EnvironmentError, InstallPolicy, PipConfig};
 
-use crate::environments::{Bench, bench, bench_on, tools};
+use crate::environments::{Bench, bench, bench_on};
+use crate::support::tools;
 
 async fn bench_with(pip: PipConfig) -> Bench {
     let state = tempfile::tempdir().unwrap();

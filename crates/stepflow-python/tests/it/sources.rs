@@ -7,7 +7,8 @@ use std::process::Command;
 
 use stepflow_python::{EnvironmentError, EnvironmentService, InstallPolicy};
 
-use crate::environments::{bench, bench_on, tools};
+use crate::environments::{bench, bench_on};
+use crate::support::tools;
 
 const FACTS: &str = "import sourceonly, gamma; print(sourceonly.NETWORK, sourceonly.TOOL, sourceonly.WHERE.startswith('/code/source/'))";
 

@@ -1,5 +1,6 @@
 //! An executor on an engine with a bare environment.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -87,4 +88,26 @@ fn host_interpreter() -> Interpreter {
             vec![]
         },
     }
+}
+
+/// `uv`, fetched once for all tests.
+pub(crate) fn tools(state: &Path) {
+    let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools");
+    std::fs::create_dir_all(&shared).unwrap();
+    std::os::unix::fs::symlink(shared, state.join("tools")).unwrap();
+}
+
+/// Whoever has it may fetch `uv`: the first of all tests does.
+pub(crate) fn fetching() -> File {
+    let lock = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
+/// The address of a package index of tiny wheels, made in `folder`.
+pub(crate) fn index(folder: &Path) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/index.py");
+    let made = Command::new("python3").arg(script).arg(folder).status();
+    assert!(made.unwrap().success());
+    format!("file://{}", folder.display())
 }

@@ -1,7 +1,5 @@
 //! The seed's own list of tests, through what its `new`s make.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use stepflow_python::{
     PythonSecurityImpl, SecuritySettings,
 };
 
-use crate::environments::tools;
+use crate::support::{fetching, index, tools};
 
 struct Seed {
     parser: PythonParserImpl,
@@ -22,14 +20,6 @@ struct Seed {
     executor: PythonExecutorImpl,
     /// Holds the records, the engine's state and the wheels of the index.
     _folder: tempfile::TempDir,
-}
-
-/// The address of a package index of tiny wheels, made in `folder`.
-fn index(folder: &Path) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/index.py");
-    let made = Command::new("python3").arg(script).arg(folder).status();
-    assert!(made.unwrap().success());
-    format!("file://{}", folder.display())
 }
 
 async fn seed(settings: SecuritySettings, executor: ExecutorConfig) -> Seed {
@@ -47,10 +37,7 @@ async fn seed(settings: SecuritySettings, executor: ExecutorConfig) -> Seed {
         ..Default::default()
     };
     let environments = PythonEnvironmentImpl::new(Arc::clone(&db), config);
-    // The first of all tests fetches `uv` for them.
-    let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools.lock"));
-    let lock = lock.unwrap();
-    lock.lock().unwrap();
+    let lock = fetching();
     let watch = environments.executor(None).await.unwrap().watch();
     drop(lock);
     let security = Arc::new(PythonSecurityImpl::new(settings, watch).unwrap());

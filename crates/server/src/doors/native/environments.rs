@@ -209,11 +209,8 @@ where
     drop(events);
     match task.await {
         Ok(ended) => Ok((made, Json(body(ended.map_err(failure)?))).into_response()),
-        Err(_) => Err(Failure::environment(
-            Fault::Host,
-            "host_error",
-            "the build broke off; the server's log says why".into(),
-        )),
+        // The log has its panic.
+        Err(_) => Err(Failure::host()),
     }
 }
 
@@ -244,12 +241,9 @@ fn failure_of(error: &EnvironmentError) -> Failure {
         EnvironmentError::Interpreter { .. }
         | EnvironmentError::NoVenv { .. }
         | EnvironmentError::Tool { .. }
-        | EnvironmentError::Host { .. } => {
-            let told = "the host could not do this; the server's log says why";
-            return Failure::environment(Fault::Host, "host_error", told.into());
-        }
+        | EnvironmentError::Host { .. } => return Failure::host(),
     };
-    Failure::environment(error.fault(), code, without_paths(&error.to_string()))
+    Failure::coded(error.fault(), code, without_paths(&error.to_string()))
 }
 
 /// The text with every host path cut to its last part.

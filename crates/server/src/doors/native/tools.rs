@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use stepflow_python::{Fault, ToolError, ToolService};
+use stepflow_python::{ToolError, ToolService};
 
 use super::convert::BadField;
 use super::routes::{read_body, run};
@@ -118,9 +118,8 @@ fn failure(error: ToolError) -> Failure {
         ToolError::Busy => "unchecked",
         ToolError::Store(_) | ToolError::Remote(_) => {
             tracing::error!(%error, "a tool could not be served");
-            let told = "the host could not do this; the server's log says why";
-            return Failure::tool(Fault::Host, "host_error", told.into());
+            return Failure::host();
         }
     };
-    Failure::tool(error.fault(), code, error.to_string())
+    Failure::coded(error.fault(), code, error.to_string())
 }
