@@ -76,11 +76,17 @@ impl Text<'_> {
 
     /// A copy, as long as all copies together are not too long.
     fn keep(&self, text: &str) -> String {
-        self.kept.set(self.kept.get().saturating_add(text.len()));
+        self.join(&[text])
+    }
+
+    /// The same of several texts behind each other.
+    fn join(&self, parts: &[&str]) -> String {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        self.kept.set(self.kept.get().saturating_add(length));
         if self.is_full() {
             String::new()
         } else {
-            text.to_owned()
+            parts.concat()
         }
     }
 

@@ -10,12 +10,12 @@ impl Collector<'_> {
     pub(super) fn class(&mut self, class: &StmtClassDef, place: &Place) {
         let text = self.text;
         let name = class.name.as_str();
-        let qualified_name = text.keep(&format!("{}{name}", place.prefix));
+        let qualified_name = text.join(&[&place.prefix, name]);
         let range = text.block(class.range);
         let span = text.definition(range, &class.decorator_list);
         let arguments = class.arguments.as_deref();
         let inner = Place {
-            prefix: text.keep(&format!("{qualified_name}.")).into(),
+            prefix: text.join(&[&qualified_name, "."]).into(),
             class: Some(self.facts.classes.len()),
             in_function: false,
             is_conditional: false,

@@ -1,5 +1,7 @@
 //! Docstrings, cleaned as Python's own tools do.
 
+use std::borrow::Cow;
+
 use ruff_python_ast::Stmt;
 
 /// The docstring of a body, cleaned.
@@ -13,12 +15,7 @@ pub(crate) fn docstring(body: &[Stmt]) -> Option<String> {
 fn clean(text: &str) -> String {
     let text = expand_tabs(text);
     let mut lines: Vec<&str> = text.split('\n').collect();
-    let margin = lines
-        .iter()
-        .skip(1)
-        .filter(|line| !line.trim_start().is_empty())
-        .map(|line| line.chars().count() - line.trim_start().chars().count())
-        .min();
+    let margin = lines.iter().skip(1).filter_map(|line| indent(line)).min();
     lines[0] = lines[0].trim_start();
     if let Some(margin) = margin {
         for line in lines.iter_mut().skip(1) {
@@ -39,8 +36,18 @@ fn clean(text: &str) -> String {
     lines[start.min(end)..end].join("\n")
 }
 
+/// How many characters of white space precede what stands on a line; `None` if nothing does.
+fn indent(line: &str) -> Option<usize> {
+    let rest = line.trim_start();
+    let before = &line[..line.len() - rest.len()];
+    (!rest.is_empty()).then(|| before.chars().count())
+}
+
 /// Source: `str.expandtabs`.
-fn expand_tabs(text: &str) -> String {
+fn expand_tabs(text: &str) -> Cow<'_, str> {
+    if !text.contains('\t') {
+        return Cow::Borrowed(text);
+    }
     let mut expanded = String::with_capacity(text.len());
     let mut column = 0;
     for c in text.chars() {
@@ -60,5 +67,5 @@ fn expand_tabs(text: &str) -> String {
             }
         }
     }
-    expanded
+    Cow::Owned(expanded)
 }

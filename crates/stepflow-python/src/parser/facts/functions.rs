@@ -1,7 +1,7 @@
 //! Functions and their parameters.
 
 use ruff_python_ast::token::TokenKind;
-use ruff_python_ast::{Decorator, StmtFunctionDef};
+use ruff_python_ast::{Decorator, Expr, ParameterWithDefault, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
 use super::docstrings::docstring;
@@ -14,7 +14,7 @@ impl Collector<'_> {
         let inner = Place {
             prefix: self
                 .text
-                .keep(&format!("{}.<locals>.", found.qualified_name))
+                .join(&[&found.qualified_name, ".<locals>."])
                 .into(),
             class: None,
             in_function: true,
@@ -32,6 +32,28 @@ impl Collector<'_> {
     }
 }
 
+/// A parameter, how it is passed, and its default.
+type Passed<'a> = (
+    &'a ruff_python_ast::Parameter,
+    ParameterKind,
+    Option<&'a Expr>,
+);
+
+fn with_defaults(
+    list: &[ParameterWithDefault],
+    kind: ParameterKind,
+) -> impl Iterator<Item = Passed<'_>> {
+    list.iter()
+        .map(move |one| (&one.parameter, kind, one.default.as_deref()))
+}
+
+fn variadic(
+    one: Option<&ruff_python_ast::Parameter>,
+    kind: ParameterKind,
+) -> impl Iterator<Item = Passed<'_>> {
+    one.into_iter().map(move |one| (one, kind, None))
+}
+
 impl Text<'_> {
     fn function(&self, function: &StmtFunctionDef, place: &Place) -> PythonFunction {
         let name = function.name.as_str();
@@ -45,7 +67,7 @@ impl Text<'_> {
             decorators: self.decorators(&function.decorator_list),
             is_async: function.is_async,
             source_code: self.whole_lines(range),
-            qualified_name: self.keep(&format!("{}{name}", place.prefix)),
+            qualified_name: self.join(&[&place.prefix, name]),
             span: self.lines.span(span),
         }
     }
@@ -54,26 +76,15 @@ impl Text<'_> {
         use ParameterKind::{
             KeywordOnly, PositionalOnly, PositionalOrKeyword, VarKeyword, VarPositional,
         };
-        let with_default = |list: &[ruff_python_ast::ParameterWithDefault], kind| {
-            let one = |one: &ruff_python_ast::ParameterWithDefault| {
-                let default = one.default.as_ref().map(|default| self.of(&**default));
-                self.parameter(&one.parameter, kind, default)
-            };
-            list.iter().map(one).collect::<Vec<_>>()
-        };
-        let variadic = |one: &Option<Box<ruff_python_ast::Parameter>>, kind| {
-            one.iter()
-                .map(|one| self.parameter(one, kind, None))
-                .collect::<Vec<_>>()
-        };
-        [
-            with_default(&parameters.posonlyargs, PositionalOnly),
-            with_default(&parameters.args, PositionalOrKeyword),
-            variadic(&parameters.vararg, VarPositional),
-            with_default(&parameters.kwonlyargs, KeywordOnly),
-            variadic(&parameters.kwarg, VarKeyword),
-        ]
-        .concat()
+        let all = with_defaults(&parameters.posonlyargs, PositionalOnly)
+            .chain(with_defaults(&parameters.args, PositionalOrKeyword))
+            .chain(variadic(parameters.vararg.as_deref(), VarPositional))
+            .chain(with_defaults(&parameters.kwonlyargs, KeywordOnly))
+            .chain(variadic(parameters.kwarg.as_deref(), VarKeyword));
+        all.map(|(one, kind, default)| {
+            self.parameter(one, kind, default.map(|default| self.of(default)))
+        })
+        .collect()
     }
 
     fn parameter(
