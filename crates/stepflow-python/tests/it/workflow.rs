@@ -8,7 +8,7 @@ use stepflow_python::{
     Database, DatabaseAddress, Dependency, EnvironmentConfig, ExecutorConfig, FunctionRequest,
     HistoryFilter, Outcome, PipConfig, PythonEnvironment, PythonEnvironmentImpl, PythonExecutor,
     PythonExecutorImpl, PythonParser, PythonParserImpl, PythonRequest, PythonSecurity,
-    PythonSecurityImpl, SecuritySettings,
+    PythonSecurityImpl, SecurityLevel, SecuritySettings,
 };
 
 use crate::support::{fetching, index, tools};
@@ -203,6 +203,42 @@ async fn what_is_run_is_watched() {
         .unwrap();
     let status = seed.security.monitor_execution(&report.id).await.unwrap();
     assert_eq!(status.outcome, "completed");
+}
+
+#[tokio::test]
+async fn an_executor_answers_every_question_as_its_engine_does() {
+    let seed = seed(SecuritySettings::default(), ExecutorConfig::default()).await;
+    let (executor, engine) = (&seed.executor, seed.environments.running().unwrap());
+    let request = stepflow_python::ExecutionRequest {
+        source: "print(1, file=open('output/a.txt', 'w'))".into(),
+        ..Default::default()
+    };
+    let execution = executor.start(request).await.unwrap();
+    let report = execution.finish().await.unwrap();
+    let artifact = executor.artifact(report.id, "a.txt").await.unwrap();
+    assert_eq!(artifact.content, "1\n");
+    let shown = |capabilities| format!("{capabilities:?}");
+    assert_eq!(shown(executor.capabilities()), shown(engine.capabilities()));
+    let preloads = async |executor: &dyn PythonExecutor| {
+        let pools = executor.pools().await.into_iter();
+        pools.map(|pool| pool.preload).collect::<Vec<_>>()
+    };
+    assert_eq!(preloads(executor).await, preloads(engine).await);
+    let families = async |executor: &dyn PythonExecutor| {
+        let families = executor.metrics().await.into_iter();
+        families.map(|family| family.name).collect::<Vec<_>>()
+    };
+    assert_eq!(families(executor).await, families(engine).await);
+    assert!(!families(executor).await.is_empty());
+    let id = executor.environments().unwrap().list().await.unwrap();
+    assert_eq!(id, engine.environments().unwrap().list().await.unwrap());
+    let history = executor.history().unwrap().list(Default::default()).await;
+    assert_eq!(history.unwrap().executions[0].id, report.id);
+    assert_eq!(executor.tools().is_some(), engine.tools().is_some());
+    assert_eq!(executor.health().await, Ok(()));
+    let judged = executor.validate("import os", SecurityLevel::Strict).await;
+    let of_engine = engine.validate("import os", SecurityLevel::Strict).await;
+    assert_eq!(judged.unwrap().findings, of_engine.unwrap().findings);
 }
 
 #[tokio::test]
