@@ -90,7 +90,7 @@ pub extern "C" fn hognose_fill_holes() -> i32 {
     0
 }
 
-/// Lets the interpreter put objects of up to `longest` bytes side by side; see [`dense`].
+/// Lets the interpreter put objects of up to `longest` bytes side by side; see `dense.rs`.
 ///
 /// Returns 0, or -1 after one line on stderr where the interpreter cannot.
 #[unsafe(no_mangle)]
@@ -110,7 +110,7 @@ pub extern "C" fn hognose_lay_densely(longest: usize) -> i32 {
 /// Renews `length` random bytes at `address` in every child, before any Python runs there.
 ///
 /// # Safety
-/// As [`renewal::note_memory`].
+/// As `renewal::note_memory`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hognose_renew_memory(address: usize, length: usize) -> i32 {
     // SAFETY: the caller's contract.
