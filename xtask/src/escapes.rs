@@ -40,8 +40,8 @@ impl Selection<'_> {
 
 /// Runs every round; a server that fails is a failed round, and the others go on.
 ///
-/// Two at a time, since a program mostly waits for its end: first those of the caller beside those of
-/// everybody else, then the interpreters that were not among them.
+/// Those of the ordinary user go beside the others, which share a state folder: a program mostly waits
+/// for its end.
 pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
     let attempts = corpus::read(&root.join("tests/escapes"))?;
     let any = attempts.iter().any(|attempt| selection.takes(attempt));
@@ -52,20 +52,17 @@ pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
         attempts: &attempts,
         selection,
     };
-    let ((caller, default_minor), others) = beside(
-        || corpus.rounds_as(Mode::Caller, &preloads),
-        || corpus.rounds_as(Mode::Ordinary, &preloads).0 + corpus.nested(),
+    let (caller, ordinary) = beside(
+        || {
+            let (mut tally, default_minor) = corpus.rounds_as(Mode::Caller, &preloads);
+            tally += corpus.nested();
+            let others = selection.minors.iter();
+            let others = others.filter(|minor| Some(**minor) != default_minor);
+            others.fold(tally, |tally, minor| tally + corpus.on_interpreter(*minor))
+        },
+        || corpus.rounds_as(Mode::Ordinary, &preloads).0,
     );
-    let minors = selection.minors.iter().copied();
-    let minors: Vec<u8> = minors
-        .filter(|minor| Some(*minor) != default_minor)
-        .collect();
-    let (one, two) = minors.split_at(minors.len() / 2);
-    let (one, two) = beside(
-        || corpus.on_interpreters(one),
-        || corpus.on_interpreters(two),
-    );
-    Ok(caller + others + one + two)
+    Ok(caller + ordinary)
 }
 
 /// Both at once. What panics in one panics here.
@@ -136,22 +133,20 @@ impl Corpus<'_> {
         tally
     }
 
-    fn on_interpreters(self, minors: &[u8]) -> Tally {
-        let mut tally = Tally::default();
-        for minor in minors {
-            match interpreters::find(*minor) {
-                Ok(python) => {
-                    let on = format!("on CPython 3.{minor}");
-                    let mut setup = Setup::of(Mode::Caller).with(&on, &[]);
-                    setup.python = Some(python);
-                    tally += self.whole(&setup).tally;
-                }
-                Err(reason) => say(&format!(
+    fn on_interpreter(self, minor: u8) -> Tally {
+        match interpreters::find(minor) {
+            Ok(python) => {
+                let mut setup = Setup::of(Mode::Caller).with(&format!("on CPython 3.{minor}"), &[]);
+                setup.python = Some(python);
+                self.whole(&setup).tally
+            }
+            Err(reason) => {
+                say(&format!(
                     "SKIPPED (not counted) escapes on CPython 3.{minor}: no usable one is here: {reason}"
-                )),
+                ));
+                Tally::default()
             }
         }
-        tally
     }
 
     /// A round of everything selected.

@@ -7,6 +7,7 @@
 
 mod demand;
 mod family;
+mod free;
 mod keeper;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use self::demand::Demand;
+use self::free::FreeSlots;
 use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::lease::{self, Ready};
@@ -64,8 +66,7 @@ pub(crate) struct PoolSettings {
 pub(crate) struct Pools {
     spawner: Arc<Spawner>,
     families: Families,
-    /// Slots without a child.
-    free: Mutex<Vec<Slot>>,
+    free: FreeSlots,
     settings: PoolSettings,
     wake: Arc<Notify>,
     /// Executions that have a child and no answer yet.
@@ -125,7 +126,7 @@ impl Pools {
         Arc::new(Self {
             spawner,
             families: Families::new(default),
-            free: Mutex::default(),
+            free: FreeSlots::default(),
             settings,
             wake: Arc::default(),
             running: Gauge::default(),
@@ -301,8 +302,7 @@ impl Pools {
     }
 
     async fn take_slot(&self, limits: &Limits) -> Result<Slot, ExecutionError> {
-        let free = self.free.lock().ok().and_then(|mut free| free.pop());
-        let mut slot = match free {
+        let mut slot = match self.free.take() {
             Some(slot) => slot,
             None => self.new_slot().await?,
         };
@@ -362,9 +362,7 @@ impl Pools {
                 Err(_) => return,
             }
         };
-        if let Ok(mut free) = self.free.lock() {
-            free.push(slot);
-        }
+        self.free.put(slot);
     }
 
     /// Gives a slot up after a failure of ours.

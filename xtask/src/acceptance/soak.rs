@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
@@ -10,12 +10,15 @@ use serde_json::{Value, json};
 use super::tree::{self, Footprint};
 use crate::http::{Connection, Endpoint};
 use crate::say;
-use crate::serve::{self, Mode, random};
+use crate::serve::{self, Mode, Server, random};
 
 const EXECUTIONS: usize = 20_000;
 /// After these everything that is made once has been made.
 const EARLY: usize = 2_000;
 const IN_FLIGHT: usize = 8;
+/// How long a burst is remembered: ten seconds by the pools, whose slots are then given back at the
+/// second of the next looks at most, one in twelve seconds. Source: `engine::pool`.
+const REMEMBERED: Duration = Duration::from_secs(10 + 2 * 12 + 4);
 /// What the memory of a server at rest may rise by. It remembers each of its executions for a
 /// day; the rest is room for the allocator. Units: KiB.
 const RESIDENT_RISE_KIB: u64 = 16 * 1024;
@@ -33,11 +36,11 @@ pub(super) fn run(root: &Path, mode: Mode) -> Result<()> {
     let server = serve::start(root, mode)?;
     let answers = Answers::default();
     burst(&server.endpoint, EARLY, &answers);
-    let early = tree::footprint_at_rest(server.pid())?;
+    let early = forgotten(&server)?;
     let since = Instant::now();
     burst(&server.endpoint, EXECUTIONS - EARLY, &answers);
     let took = since.elapsed().as_secs_f64();
-    let late = tree::footprint_at_rest(server.pid())?;
+    let late = forgotten(&server)?;
     let (lost, mixed_up) = (answers.lost.into_inner(), answers.mixed_up.into_inner());
     say(&format!(
         "soak as {}: {EXECUTIONS} executions, {IN_FLIGHT} in flight, {lost} lost, {mixed_up} mixed up, \
@@ -52,6 +55,12 @@ pub(super) fn run(root: &Path, mode: Mode) -> Result<()> {
     ensure!(rose.is_empty(), "rose while it ran: {rose:?}");
     server.is_healthy()?;
     server.stop()
+}
+
+/// What the server uses once nothing waits for another burst.
+fn forgotten(server: &Server) -> Result<Footprint> {
+    std::thread::sleep(REMEMBERED);
+    tree::footprint_at_rest(server.pid())
 }
 
 /// What a server at rest uses more of than before.

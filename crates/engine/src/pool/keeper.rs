@@ -1,4 +1,4 @@
-//! Keeps the pools filled, in the background: refill, shrink, replace worn-out zygotes.
+//! Keeps the pools filled, in the background: refill, shrink, replace worn-out zygotes, give slots back.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
 
-use super::{Child, LOW_STOCK, Pool, Pools};
+use super::{Child, LOW_STOCK, Pool, Pools, retire};
 
 /// Children that are being made at once.
 const MAKERS: usize = 2;
 /// How often pools are looked at although nothing was leased.
 const TICK: Duration = Duration::from_secs(1);
+/// How often slots are given back. Longer than demand is remembered, so that no burst loses them to a
+/// moment's pause.
+const GIVE_BACK: Duration = Duration::from_secs(12);
 /// How long a pool rests after a child could not be made for it.
 const REST: Duration = Duration::from_secs(1);
 /// Processor time after which a waiting child is up to something.
@@ -43,10 +46,12 @@ async fn keep(pools: Weak<Pools>) {
     let mut makers = JoinSet::new();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut give_back = tokio::time::interval(GIVE_BACK);
     loop {
-        let mut is_tick = false;
+        let (mut is_tick, mut is_long) = (false, false);
         tokio::select! {
             _ = tick.tick() => is_tick = true,
+            _ = give_back.tick() => is_long = true,
             () = wake.notified() => {}
             _ = makers.join_next(), if !makers.is_empty() => {}
         }
@@ -55,6 +60,9 @@ async fn keep(pools: Weak<Pools>) {
             pools.put_to_sleep().await;
             pools.shrink().await;
             pools.replace_worn_out().await;
+        }
+        if is_long {
+            pools.give_back();
         }
         while makers.len() < MAKERS
             && let Some(pool) = pools.neediest()
@@ -111,6 +119,16 @@ impl Pools {
         for family in self.families.take_idle(Instant::now()) {
             self.close_family(&family).await;
         }
+    }
+
+    /// Gives the slots back that a burst has left over, each once its cgroups are empty.
+    fn give_back(&self) {
+        let (spawner, slots) = (Arc::clone(&self.spawner), self.free.unneeded());
+        tokio::spawn(async move {
+            for slot in slots {
+                retire(&spawner, slot).await;
+            }
+        });
     }
 
     /// Ends children that wait beyond what is wanted, those that died, and those that do not wait in
