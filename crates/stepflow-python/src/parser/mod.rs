@@ -1,8 +1,8 @@
 //! What a source text says about itself, found without ever putting the host at risk.
 //!
 //! Walking and dropping a syntax tree recurses, and a stack that overflows ends the process. So
-//! [`caps`] bounds the depth from tokens alone before a tree exists, and the tree is built, walked
-//! and dropped on the large stacks of [`pool`]. What leaves them is flat data. The kernel is the
+//! `caps` bounds the depth from tokens alone before a tree exists, and the tree is built, walked
+//! and dropped on the large stacks of `pool`. What leaves them is flat data. The kernel is the
 //! boundary: nothing here guards anything but this process.
 //!
 //! Two kinds of callers: [`hints_of`] gives hints, and a source without an answer runs all the same;
