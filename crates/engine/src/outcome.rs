@@ -22,17 +22,27 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every word of [`kind`](Self::kind).
+    pub const KINDS: [&'static str; 6] = [
+        "completed",
+        "raised",
+        "rejected",
+        "limit_exceeded",
+        "crashed",
+        "cancelled",
+    ];
+
     /// The stable word for this outcome at every door.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Completed(_) => "completed",
-            Self::Raised(_) => "raised",
-            Self::Rejected(_) => "rejected",
-            Self::LimitExceeded(_) => "limit_exceeded",
-            Self::Crashed(_) => "crashed",
-            Self::Cancelled => "cancelled",
-        }
+        Self::KINDS[match self {
+            Self::Completed(_) => 0,
+            Self::Raised(_) => 1,
+            Self::Rejected(_) => 2,
+            Self::LimitExceeded(_) => 3,
+            Self::Crashed(_) => 4,
+            Self::Cancelled => 5,
+        }]
     }
 
     /// The return code of this outcome.

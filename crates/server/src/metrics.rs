@@ -9,16 +9,6 @@ use stepflow_python::{MetricFamily, MetricReading, MetricSeries, MetricType, Out
 
 pub(crate) use self::prometheus::prometheus;
 
-/// The kinds of outcome, in the order of their counters.
-const KINDS: [&str; 6] = [
-    "completed",
-    "raised",
-    "rejected",
-    "limit_exceeded",
-    "crashed",
-    "cancelled",
-];
-
 /// Counters of one server.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -34,7 +24,7 @@ pub(crate) struct Metrics {
     pub(crate) running: Gauge,
     /// Executions that wait for a slot now.
     pub(crate) waiting: Gauge,
-    outcomes: [Counter; KINDS.len()],
+    outcomes: [Counter; Outcome::KINDS.len()],
 }
 
 /// A number that only grows.
@@ -72,7 +62,7 @@ impl Gauge {
 impl Metrics {
     pub(crate) fn ended(&self, outcome: &Outcome) {
         let kind = outcome.kind();
-        if let Some(index) = KINDS.iter().position(|known| *known == kind) {
+        if let Some(index) = Outcome::KINDS.iter().position(|known| *known == kind) {
             self.outcomes[index].add();
         }
     }
@@ -92,7 +82,7 @@ impl Metrics {
             let now = u64::try_from(one.read()).unwrap_or_default();
             family(name, description, MetricType::Gauge, [(vec![], exact(now))])
         };
-        let outcomes = KINDS
+        let outcomes = Outcome::KINDS
             .iter()
             .zip(&self.outcomes)
             .map(|(kind, one)| (vec![("outcome", (*kind).to_owned())], exact(one.read())));

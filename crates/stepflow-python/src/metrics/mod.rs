@@ -12,7 +12,7 @@ mod reading;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Limit;
+use engine::{Limit, Outcome};
 
 use self::instrument::{Counter, Gauge, Histogram};
 use crate::dependencies::DependencySource;
@@ -88,15 +88,10 @@ const BUILD: [u64; 12] = [
 ];
 
 /// Ends of executions: the kinds of outcome, and what `record_execution` told without one.
-const ENDS: [&str; 7] = [
-    "completed",
-    "raised",
-    "rejected",
-    "limit_exceeded",
-    "crashed",
-    "cancelled",
-    "unspecified",
-];
+const ENDS: [&str; Outcome::KINDS.len() + 1] = {
+    let [a, b, c, d, e, f] = Outcome::KINDS;
+    [a, b, c, d, e, f, "unspecified"]
+};
 /// Ends without an outcome: failures of ours, and callers who went away.
 const UNFINISHED: [&str; 2] = ["failed", "abandoned"];
 const LIMITS: [Limit; 6] = [
@@ -245,9 +240,7 @@ mod tests {
     use std::collections::HashMap;
     use std::time::SystemTime;
 
-    use engine::{
-        CapturedOutput, Ending, ExecutionId, ExecutionReport, Limits, Outcome, Usage, Value,
-    };
+    use engine::{CapturedOutput, Ending, ExecutionId, ExecutionReport, Limits, Usage, Value};
 
     use super::*;
     use crate::dependencies::Dependency;

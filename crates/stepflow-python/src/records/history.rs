@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use engine::ExecutionId;
+use engine::{ExecutionId, Outcome};
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::any::AnyRow;
@@ -13,16 +13,6 @@ use super::{Database, DatabaseError};
 
 /// Most executions of a page.
 pub const MOST_PER_PAGE: u32 = 1000;
-
-/// The words an outcome can have in a record. Source: `Outcome::kind`.
-const OUTCOME_WORDS: [&str; 6] = [
-    "completed",
-    "raised",
-    "rejected",
-    "limit_exceeded",
-    "crashed",
-    "cancelled",
-];
 
 /// How far an execution is, as its record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,11 +108,11 @@ impl HistoryFilter {
     /// Errors: the name of the wrong one, and what it should be.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
         if let Some(word) = &self.outcome
-            && !OUTCOME_WORDS.contains(&word.as_str())
+            && !Outcome::KINDS.contains(&word.as_str())
         {
             return Err((
                 "outcome",
-                format!("use one of {}", OUTCOME_WORDS.join(", ")),
+                format!("use one of {}", Outcome::KINDS.join(", ")),
             ));
         }
         // PostgreSQL refuses a NUL in a text.
