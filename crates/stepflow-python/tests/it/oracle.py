@@ -8,17 +8,20 @@ import ast
 import io
 import json
 import os
+import re
 import sys
 import tokenize
 import warnings
 
+# The lines of the grammar: unlike those of `str.splitlines`, no form feed ends one.
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 KINDS = ("positional_only", "positional_or_keyword", "keyword_only")
 
 
 class Facts:
     def __init__(self, text, tree):
         self.text = text
-        self.lines = ast._splitlines_no_ff(text) if hasattr(ast, "_splitlines_no_ff") else text.splitlines(True)
+        self.lines = LINE.findall(text)
         self.bytes = [line.encode() for line in self.lines]
         self.functions, self.classes, self.imports, self.constants = [], [], [], []
         self.entry_point = None
