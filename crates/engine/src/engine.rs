@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sandbox::host::block::Block;
-use sandbox::sys::{identity, process};
+use sandbox::sys::identity;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::collect::{self, Collected};
@@ -24,6 +24,7 @@ use crate::pool::{Child, Family, InUse, Keeper, Lease, Pool, PoolSettings, Pools
 use crate::preload::{self, Preload};
 use crate::request::{EnvironmentChoice, ExecutionRequest};
 use crate::sampler::Sampler;
+use crate::serving_user;
 use crate::slot::Slot;
 use crate::spawner::{Launch, Spawner};
 use crate::start::{self, StartEngineError};
@@ -246,8 +247,7 @@ impl Engine {
         }
         let uid = self.inner.block.server_uid();
         self.inner.store.give_to(uid)?;
-        identity::become_user_everywhere(uid, uid)?;
-        process::set_dumpable(false)?;
+        serving_user::become_for_good(uid)?;
         Ok(true)
     }
 

@@ -27,6 +27,7 @@ mod process;
 pub mod request;
 mod root;
 mod sampler;
+mod serving_user;
 mod slot;
 mod spawner;
 pub mod start;
@@ -52,4 +53,5 @@ pub use outcome::{
 pub use pool::{InUse, Lease as EnvironmentLease};
 pub use request::{Call, Entry, EnvironmentChoice, ExecutionRequest, InputFile, SecurityLevel};
 pub use sandbox::sys::memory::keep_heaps_small;
+pub use serving_user::ServingUser;
 pub use start::{StartEngineError, inspect};

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
 
 use sandbox::host::block::{self, BLOCK_UIDS, Block};
 use sandbox::host::cgroups;
@@ -20,6 +19,7 @@ use crate::kit::Kit;
 use crate::preload::{self, Preload};
 use crate::root::{self, Packages};
 use crate::sampler::Sampler;
+use crate::serving_user;
 use crate::spawner::Spawner;
 use crate::store::Store;
 
@@ -107,7 +107,7 @@ pub(crate) async fn start(config: &EngineConfig) -> Result<Started, StartEngineE
     let tier = isolation::tier_of(&found, &parents);
     refuse_weaker(&found, tier, config.min_tier)?;
     let kit = Kit::install(&config.state).map_err(at("write the kit into the state folder"))?;
-    let locks = lock_folder(&config.state);
+    let locks = serving_user::lock_folder(&config.state);
     let block = block::lease(&locks).map_err(at("lease a block of uids"))?;
     // Elsewhere we made none, and our locks may not be those of whoever did.
     if tier == Tier::Full {
@@ -256,14 +256,6 @@ fn confine_plan(found: &Probe, tier: Tier) -> Result<ConfinePlan, StartEngineErr
 }
 
 /// Where locks of all servers of this host (or of this user) lie.
-fn lock_folder(state: &Path) -> PathBuf {
-    if sandbox::sys::identity::effective_uid() == 0 {
-        PathBuf::from("/run/hognose")
-    } else {
-        state.join("locks")
-    }
-}
-
 fn at(operation: &'static str) -> impl Fn(io::Error) -> StartEngineError {
     move |source| StartEngineError::Host {
         operation: operation.to_owned(),

@@ -1,7 +1,8 @@
 //! `hognose env create|install|freeze|remove|prune`: the environments that callers ask for.
 //!
-//! A running server of the same state folder is asked; else an engine of our own serves the folder
-//! for the time of the command, as the same user with the same rights.
+//! A running server of the same state folder is asked; else the folder is ours for the time of the
+//! command, as the user with the rights that a server would have. Only where packages may be built
+//! from source is there an engine, which confines the build.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,14 +12,15 @@ use server::RemoteExecutor;
 use stepflow_python::environment::Progress;
 use stepflow_python::{
     Dependency, EngineExecutor, EnvironmentDescription, EnvironmentId, EnvironmentOrder,
-    EnvironmentService, ProgressSink, PythonExecutor, Requested, dependencies,
+    EnvironmentService, ManagedEnvironments, ProgressSink, PythonExecutor, Requested, ServingUser,
+    dependencies,
 };
 
 use crate::arguments::RequestedCommand;
 use crate::progress::Reporter;
 use crate::serve::FAREWELL;
 use crate::settings::{Common, Sources};
-use crate::start::{self, Size};
+use crate::start::{self, RequestedWish, Size};
 
 /// Runs one of the subcommands; returns what to print.
 pub(crate) async fn requested(
@@ -31,9 +33,28 @@ pub(crate) async fn requested(
         let service = server.environments();
         return run(command, service.context("the server has no environments")?).await;
     }
+    let wish = sources.requested()?;
+    if wish.policy.source_builds {
+        return with_engine(command, common, sources, wish).await;
+    }
+    common.create_state_dir()?;
+    let opened = start::open_requested(common, wish.folder).await?;
+    let user = ServingUser::lease(&common.state_dir).context("cannot lease a user")?;
+    start::give_requested(&opened, user.uid())?;
+    let python = common.python.as_deref();
+    let service = ManagedEnvironments::without_engine(opened, wish.config, wish.policy, python)?;
+    user.drop_privileges().context("cannot give up root")?;
+    run(command, Arc::new(service)).await
+}
+
+async fn with_engine(
+    command: RequestedCommand,
+    common: &Common,
+    sources: &Sources,
+    wish: RequestedWish,
+) -> anyhow::Result<String> {
     let policy = sources.limit_policy(&[])?;
     let environment = start::environment(common).await?;
-    let wish = sources.requested()?;
     let opened = start::open_requested(common, wish.folder.clone()).await?;
     let wish = (opened, wish);
     let (engine, environments) =

@@ -68,6 +68,12 @@ pub(crate) async fn open_requested(
     Ok(opened.await.context("the start broke off: try again")??)
 }
 
+/// Makes the folder that of the user who serves, if it is another one than now.
+pub(crate) fn give_requested(requested: &Requested, uid: Option<u32>) -> anyhow::Result<()> {
+    let given = uid.map_or(Ok(()), |uid| requested.give_to(uid));
+    given.context("cannot give the folder of environments to the user who serves")
+}
+
 /// An engine that also serves environments that callers ask for, and those.
 pub(crate) async fn engine_with_requested(
     common: &Common,
@@ -81,10 +87,7 @@ pub(crate) async fn engine_with_requested(
         ..config(common, environment, size, limits)
     };
     let engine = Engine::start(config).await?;
-    if let Some(uid) = engine.serving_uid() {
-        let given = requested.give_to(uid);
-        given.context("cannot give the folder of environments to the user who serves")?;
-    }
+    give_requested(&requested, engine.serving_uid())?;
     let environments = ManagedEnvironments::new(requested, wish.config, wish.policy)?;
     Ok((engine, environments))
 }

@@ -115,7 +115,8 @@ pub use engine::{
 };
 pub use engine::{
     Engine, EngineConfig, Environment, EnvironmentLease, ForkKind, Interpreter, MOST_SLOTS,
-    PoolStatus, RequestedEnvironments, StartEngineError, Tier, inspect, keep_heaps_small,
+    PoolStatus, RequestedEnvironments, ServingUser, StartEngineError, Tier, inspect,
+    keep_heaps_small,
 };
 pub use environment::{
     EnvironmentConfig, EnvironmentDescription, EnvironmentError, EnvironmentId, EnvironmentOrder,

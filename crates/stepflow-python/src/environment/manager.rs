@@ -9,17 +9,18 @@ mod service;
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use engine::{Engine, Environment, EnvironmentLease};
+use engine::{Engine, Environment, EnvironmentLease, Interpreter};
 
 use self::mirror::Mirror;
 use super::EnvironmentError;
 use super::build::size_of_tree;
 use super::catalog::{Catalog, Tree, now_ms};
 use super::config::{EnvironmentConfig, InstallPolicy, PipConfig};
-use super::interpreter::Resolved;
+use super::interpreter::{self, Resolved};
 use super::order::{self, LOCK, Order};
 use super::requested::Requested;
 use super::service::ProgressSink;
@@ -48,6 +49,8 @@ struct Inner {
     config: EnvironmentConfig,
     policy: InstallPolicy,
     engine: OnceLock<Engine>,
+    /// Whose release is taken when none is named: the default environment's interpreter.
+    default: Option<Interpreter>,
     mirror: OnceLock<Mirror>,
     catalog: Mutex<Catalog>,
     /// Those that were looked at, by digest.
@@ -69,6 +72,34 @@ impl ManagedEnvironments {
         config: EnvironmentConfig,
         policy: InstallPolicy,
     ) -> Result<Self, EnvironmentError> {
+        Self::with_default(requested, config, policy, None)
+    }
+
+    /// The same to look after them without an engine: none is run, and nothing is built from source.
+    ///
+    /// `python` is the interpreter of the default environment; without one it is looked for.
+    ///
+    /// Errors: the folder's catalog cannot be read; there is no interpreter.
+    pub fn without_engine(
+        requested: Requested,
+        config: EnvironmentConfig,
+        policy: InstallPolicy,
+        python: Option<&Path>,
+    ) -> Result<Self, EnvironmentError> {
+        let policy = InstallPolicy {
+            source_builds: false,
+            ..policy
+        };
+        let default = interpreter::resolve(python)?.interpreter;
+        Self::with_default(requested, config, policy, Some(default))
+    }
+
+    fn with_default(
+        requested: Requested,
+        config: EnvironmentConfig,
+        policy: InstallPolicy,
+        default: Option<Interpreter>,
+    ) -> Result<Self, EnvironmentError> {
         requested.sweep();
         let catalog = Catalog::load(requested.folder());
         let catalog = catalog
@@ -81,6 +112,7 @@ impl ManagedEnvironments {
                 config,
                 policy,
                 engine: OnceLock::new(),
+                default,
                 mirror: OnceLock::new(),
                 catalog: Mutex::new(catalog),
                 known: Mutex::default(),

@@ -101,10 +101,8 @@ impl Inner {
             };
             return self.requested.interpreter(wanted);
         }
-        let default = self
-            .engine
-            .get()
-            .map(|engine| engine.environment().interpreter.version);
+        let of_engine = self.engine.get().map(|it| &it.environment().interpreter);
+        let default = of_engine.or(self.default.as_ref()).map(|it| it.version);
         let mut all = self.requested.interpreters.iter();
         match all.find(|one| Some(one.interpreter.version) == default) {
             Some(same) => Ok(same),
