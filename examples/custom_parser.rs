@@ -1,6 +1,6 @@
 //! A parser of one's own: it takes notebooks of cells and parses what is in them.
 //!
-//! `cargo run -p stepflow-python --example custom_parser`
+//! `cargo run -p examples --example custom_parser`
 
 use async_trait::async_trait;
 use stepflow_python::{

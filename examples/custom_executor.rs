@@ -1,6 +1,6 @@
 //! An executor of one's own behind `/v1/executions`: a request names it and is answered by it.
 //!
-//! `cargo run -p server --example custom_executor`
+//! `cargo run -p examples --example custom_executor`
 
 use std::error::Error;
 use std::sync::Arc;
