@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::DensityRow;
 use super::cancel::Cancel;
 use super::client::{Accept, Endpoint};
-use super::lane::Remote;
+use super::lane::{Lane, Paused, Remote};
 use super::latency::Entry;
 use super::memory;
 use super::processes;
@@ -37,6 +37,13 @@ struct Place<'a> {
     server: &'a Server,
     source: &'static str,
     expected: Expected,
+}
+
+impl Place<'_> {
+    fn lane(&self, endpoint: fn(&Server) -> Endpoint, accept: Accept) -> Remote {
+        let (key, body) = (self.server.key(), program::body(self.source));
+        Remote::new(endpoint(self.server), key, accept, &body, self.expected)
+    }
 }
 
 impl Contestant {
@@ -138,6 +145,10 @@ impl Contestant {
     pub(crate) fn other_entries(&self, rounds: usize) -> Vec<Entry> {
         let events = |rows: &[&str], place| entry(rows, rounds, place, Server::tcp, Accept::Events);
         let unix = |row: &str, place| entry(&[row], rounds, place, Server::unix, Accept::Whole);
+        let paused = |rows: &[&str], accept| match self.forced() {
+            Err(reason) => Entry::absent(rows, &reason),
+            Ok(place) => named(rows, rounds, Paused(place.lane(Server::tcp, accept))),
+        };
         vec![
             events(
                 &["events, bare: first output", "events, bare: end"],
@@ -149,6 +160,14 @@ impl Contestant {
                     "events, print(1) in full: end",
                 ],
                 self.forced(),
+            ),
+            paused(&["tcp, print(1) in full, with pauses"], Accept::Whole),
+            paused(
+                &[
+                    "events, print(1) in full, with pauses: first output",
+                    "events, print(1) in full, with pauses: end",
+                ],
+                Accept::Events,
             ),
             unix("unix, bare", self.bare()),
             unix("unix, full by imports", self.full()),
@@ -225,19 +244,13 @@ fn entry(
 ) -> Entry {
     match place {
         Err(reason) => Entry::absent(rows, &reason),
-        Ok(place) => {
-            let server = place.server;
-            let lane = Remote::new(
-                endpoint(server),
-                server.key(),
-                accept,
-                &program::body(place.source),
-                place.expected,
-            );
-            Entry {
-                rows: rows.iter().map(|row| (*row).to_owned()).collect(),
-                ..Entry::of("", rounds, lane)
-            }
-        }
+        Ok(place) => named(rows, rounds, place.lane(endpoint, accept)),
+    }
+}
+
+fn named(rows: &[&str], rounds: usize, lane: impl Lane + 'static) -> Entry {
+    Entry {
+        rows: rows.iter().map(|row| (*row).to_owned()).collect(),
+        ..Entry::of("", rounds, lane)
     }
 }

@@ -21,6 +21,23 @@ pub(crate) trait Lane {
     fn round(&mut self) -> Result<Vec<Duration>>;
 }
 
+/// A lane whose caller takes a moment before each round, as one that does something with the answers.
+pub(crate) struct Paused<L>(pub(crate) L);
+
+/// Long enough for a server to have made another child meanwhile.
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl<L: Lane> Lane for Paused<L> {
+    fn prepare(&mut self) -> Result<()> {
+        self.0.prepare()
+    }
+
+    fn round(&mut self) -> Result<Vec<Duration>> {
+        std::thread::sleep(PAUSE);
+        self.0.round()
+    }
+}
+
 /// A keep-alive connection to a server, with whole answers or events.
 pub(crate) struct Remote {
     endpoint: Endpoint,
