@@ -14,10 +14,15 @@ pub struct ServingUser {
 }
 
 impl ServingUser {
+    /// Whether this process is root, and so has to become somebody else first.
+    #[must_use]
+    pub fn is_needed() -> bool {
+        identity::effective_uid() == 0
+    }
+
     /// Finds one; no other process of this host has the same for as long as the value lives.
     pub fn lease(state: &Path) -> io::Result<Self> {
-        let is_root = identity::effective_uid() == 0;
-        let block = is_root.then(|| block::lease(&lock_folder(state)));
+        let block = Self::is_needed().then(|| block::lease(&lock_folder(state)));
         Ok(Self {
             block: block.transpose()?,
         })

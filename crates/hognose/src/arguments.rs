@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use stepflow_python::EnvironmentChoice;
+
 use crate::bench::BenchArguments;
 
 /// Runs Python that nobody has read, confined, and says truthfully how it ended.
@@ -109,8 +111,27 @@ pub(crate) struct RunArguments {
     /// Reject the script for what it uses: permissive, standard or strict [default: permissive]
     #[arg(long, value_name = "LEVEL")]
     pub(crate) policy: Option<String>,
+    /// Run in this environment of `hognose env create`: its id, or the beginning of its digest
+    #[arg(long, value_name = "ID")]
+    pub(crate) environment: Option<String>,
+    /// Have this package there, installed if it is not; may be repeated
+    #[arg(long = "package", value_name = "REQUIREMENT")]
+    pub(crate) packages: Vec<String>,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
+}
+
+impl RunArguments {
+    /// Whose packages the script shall see.
+    pub(crate) fn choice(&self) -> EnvironmentChoice {
+        if self.environment.is_none() && self.packages.is_empty() {
+            return EnvironmentChoice::Default;
+        }
+        EnvironmentChoice::Asked {
+            name: self.environment.clone(),
+            packages: self.packages.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]

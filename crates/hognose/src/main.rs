@@ -54,7 +54,12 @@ fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
-    let sources = Sources::read()?;
+    // What serves, asks a server or reads its records, and runs nothing of a caller's.
+    let for_operator = matches!(
+        arguments.command,
+        Command::Serve(_) | Command::Stats(_) | Command::History(_)
+    );
+    let sources = Sources::read(for_operator)?;
     let default_log = if matches!(arguments.command, Command::Serve(_)) {
         "info"
     } else {

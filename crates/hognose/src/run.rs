@@ -9,15 +9,15 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use server::RemoteExecutor;
 use stepflow_python::{
-    Engine, EngineExecutor, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
-    LimitOverrides, PythonExecutor, Tier,
+    Engine, EnvironmentChoice, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
+    LimitOverrides, PythonExecutor, ServingUser, Tier,
 };
 
 use crate::arguments::RunArguments;
 use crate::report::{self, Streamed};
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
-use crate::start::{self, Size};
+use crate::start;
 use crate::{exit, limits, program};
 
 /// Longest wait for our engine to clean up after the end.
@@ -56,7 +56,8 @@ async fn prepare(
 ) -> anyhow::Result<Prepared> {
     let mut request = request(arguments).await?;
     request.policy = sources.policy(arguments.policy.as_deref())?;
-    let runner = Runner::find(arguments, common, sources).await?;
+    request.environment = arguments.choice();
+    let runner = Runner::find(arguments, &request.environment, common, sources).await?;
     Ok(Prepared { runner, request })
 }
 
@@ -105,6 +106,7 @@ impl Runner {
     /// A server serves unless something was asked for that only an engine of our own can promise.
     async fn find(
         arguments: &RunArguments,
+        environment: &EnvironmentChoice,
         common: &Common,
         sources: &Sources,
     ) -> anyhow::Result<Self> {
@@ -119,12 +121,15 @@ impl Runner {
                 });
             }
         }
-        let policy = sources.limit_policy(&[])?;
-        let environment = start::environment(common).await?;
-        let engine = start::engine(common, environment, Size::ONE, policy).await?;
-        let executor = Arc::new(EngineExecutor::new(engine.clone()));
+        // Whoever builds gives up root first, and could not write the script's files here afterwards.
+        if *environment != EnvironmentChoice::Default && ServingUser::is_needed() {
+            bail!(
+                "as root, `--environment` and `--package` need a server: start `hognose serve` on this state folder, or be an ordinary user"
+            );
+        }
+        let (engine, executor) = start::executor_for(environment, common, sources).await?;
         Ok(Self {
-            executor,
+            executor: Arc::new(executor),
             engine: Some(engine),
         })
     }

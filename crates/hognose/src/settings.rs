@@ -61,11 +61,21 @@ pub(crate) struct Common {
     pub(crate) plain: bool,
 }
 
+/// Which program of the host is run, whose programs and how weak a sandbox is enough. Somebody who
+/// runs unread code stands in its folder, so that folder's `.env` has no say in them.
+const OUTSIDE: [&str; 4] = [
+    "HOGNOSE_PYTHON",
+    "HOGNOSE_STATE_DIR",
+    "HOGNOSE_CONDA",
+    "HOGNOSE_MIN_TIER",
+];
+
 impl Sources {
-    /// Reads this process's variables and `.env`.
+    /// Reads this process's variables and `.env`, which has a say in everything for an operator's
+    /// commands alone (`for_operator`).
     ///
-    /// Errors: an `.env` that is there and cannot be read.
-    pub(crate) fn read() -> anyhow::Result<Self> {
+    /// Errors: an `.env` that is there and cannot be read, or says what it has no say in.
+    pub(crate) fn read(for_operator: bool) -> anyhow::Result<Self> {
         let dotenv = match fs::read_to_string(".env") {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -87,6 +97,9 @@ impl Sources {
         let dotenv = parse_dotenv(&dotenv);
         stepflow::check(&variables, "")?;
         stepflow::check(&dotenv, " in .env")?;
+        if !for_operator {
+            refuse_outside(&dotenv)?;
+        }
         Ok(Self { variables, dotenv })
     }
 
@@ -445,6 +458,20 @@ impl Common {
     pub(crate) fn socket(&self) -> PathBuf {
         self.state_dir.join("hognose.sock")
     }
+}
+
+/// Errors: an `.env` that sets what decides on the host outside of any sandbox.
+fn refuse_outside(dotenv: &HashMap<String, String>) -> anyhow::Result<()> {
+    for variable in OUTSIDE {
+        let own = set(dotenv, variable).map(|_| variable.to_owned());
+        let found = own.or_else(|| Some(stepflow::find(dotenv, variable, "")?.origin));
+        if let Some(name) = found {
+            bail!(
+                "{name} in .env decides what runs outside of the sandbox, which the `.env` of a folder may do for `hognose serve` alone: set it as a variable, or as a flag"
+            );
+        }
+    }
+    Ok(())
 }
 
 fn set<'a>(values: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context;
 use stepflow_python::environment::Environments;
 use stepflow_python::{
-    Engine, EngineConfig, Environment, EnvironmentConfig, InstallPolicy, LimitPolicy,
-    ManagedEnvironments, Requested,
+    Engine, EngineConfig, EngineExecutor, Environment, EnvironmentChoice, EnvironmentConfig,
+    InstallPolicy, LimitPolicy, ManagedEnvironments, Requested,
 };
 
 use crate::progress::Reporter;
-use crate::settings::Common;
+use crate::settings::{Common, Sources};
 
 /// The default environment, built on first use with its progress on standard error.
 pub(crate) async fn environment(common: &Common) -> anyhow::Result<Environment> {
@@ -51,6 +51,29 @@ pub(crate) async fn engine(
     limits: LimitPolicy,
 ) -> anyhow::Result<Engine> {
     Ok(Engine::start(config(common, environment, size, limits)).await?)
+}
+
+/// An executor on an engine for one execution; with requested environments only where that wants one.
+pub(crate) async fn executor_for(
+    choice: &EnvironmentChoice,
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<(Engine, EngineExecutor)> {
+    let policy = sources.limit_policy(&[])?;
+    if *choice == EnvironmentChoice::Default {
+        let environment = environment(common).await?;
+        let engine = engine(common, environment, Size::ONE, policy).await?;
+        return Ok((engine.clone(), EngineExecutor::new(engine)));
+    }
+    let wish = sources.requested()?;
+    let environment = environment(common).await?;
+    let opened = open_requested(common, wish.folder.clone()).await?;
+    let wish = (opened, wish);
+    let started = engine_with_requested(common, environment, Size::ONE, policy, wish);
+    let (engine, environments) = started.await?;
+    engine.drop_privileges().context("cannot give up root")?;
+    let executor = EngineExecutor::with_environments(engine.clone(), environments);
+    Ok((engine, executor))
 }
 
 /// The folder of environments that callers ask for, opened before root is given up.

@@ -10,8 +10,8 @@ use anyhow::{Context, bail};
 use server::RemoteExecutor;
 use stepflow_python::tools::Arguments;
 use stepflow_python::{
-    Database, Engine, EngineExecutor, ExecutionRequest, LimitOverrides, PythonExecutor,
-    SecurityLevel, Tool, ToolOrder, ToolService, ToolSettings, Tools,
+    Database, ExecutionRequest, LimitOverrides, PythonExecutor, SecurityLevel, Tool, ToolOrder,
+    ToolService, ToolSettings, Tools,
 };
 
 use crate::arguments::{ToolCommand, ToolWish};
@@ -20,7 +20,7 @@ use crate::run::{self, Show};
 use crate::serve::FAREWELL;
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
-use crate::start::{self, Size};
+use crate::start;
 use crate::{exit, limits, records, script};
 
 /// Runs one of the subcommands; returns the exit code.
@@ -131,35 +131,13 @@ async fn call(
 ) -> anyhow::Result<u8> {
     let mut stop = Stop::watch()?;
     let (engine, executor) = tokio::select! {
-        started = start_engine(common, sources, &request) => started?,
+        started = start::executor_for(&request.environment, common, sources) => started?,
         () = stop.wanted() => return Ok(exit::CANCELLED),
     };
     let ended = run::supervise(show, &executor, executor.start(request), stop).await;
     drop(executor);
     engine.shutdown(FAREWELL).await;
     ended
-}
-
-/// An engine for one call; with requested environments only where the tool wants one.
-async fn start_engine(
-    common: &Common,
-    sources: &Sources,
-    request: &ExecutionRequest,
-) -> anyhow::Result<(Engine, EngineExecutor)> {
-    let policy = sources.limit_policy(&[])?;
-    let environment = start::environment(common).await?;
-    if request.environment == stepflow_python::EnvironmentChoice::Default {
-        let engine = start::engine(common, environment, Size::ONE, policy).await?;
-        return Ok((engine.clone(), EngineExecutor::new(engine)));
-    }
-    let wish = sources.requested()?;
-    let opened = start::open_requested(common, wish.folder.clone()).await?;
-    let wish = (opened, wish);
-    let started = start::engine_with_requested(common, environment, Size::ONE, policy, wish);
-    let (engine, environments) = started.await?;
-    engine.drop_privileges().context("cannot give up root")?;
-    let executor = EngineExecutor::with_environments(engine.clone(), environments);
-    Ok((engine, executor))
 }
 
 fn order(wish: ToolWish, sources: &Sources) -> anyhow::Result<ToolOrder> {

@@ -65,6 +65,30 @@ fn wrong_settings_are_refused_naming_where_they_stood() {
 }
 
 #[test]
+fn the_dotenv_of_a_folder_does_not_choose_what_runs_outside_of_the_sandbox() {
+    let home = Home::new();
+    let evil = home.path().join("evil");
+    fs::write(&evil, "#!/bin/sh\ntouch ran\n").unwrap();
+    fs::set_permissions(&evil, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(home.path().join("s.py"), "print(1)").unwrap();
+    for name in [
+        "HOGNOSE_PYTHON",
+        "STEPFLOW_PYTHON_INTERPRETER_PATH",
+        "HOGNOSE_CONDA",
+    ] {
+        fs::write(home.path().join(".env"), format!("{name}=./evil\n")).unwrap();
+        for arguments in [&["run", "s.py"][..], &["doctor"], &["env", "build"]] {
+            let said = home.refused(arguments, &[]);
+            assert!(said.contains(&format!("{name} in .env decides")), "{said}");
+        }
+    }
+    assert!(!home.path().join("ran").exists());
+    fs::write(home.path().join(".env"), "HOGNOSE_STATE_DIR=own\n").unwrap();
+    let told = home.call(&["history", "--state-dir", "own"], &[]);
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+}
+
+#[test]
 fn no_command_that_runs_programs_does_without_a_sandbox() {
     let home = Home::new();
     fs::write(home.path().join("s.py"), "def f(): pass").unwrap();
