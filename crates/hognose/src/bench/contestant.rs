@@ -40,7 +40,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn lane(&self, endpoint: fn(&Server) -> Endpoint, accept: Accept) -> Remote {
+    fn lane(self, endpoint: fn(&Server) -> Endpoint, accept: Accept) -> Remote {
         let (key, body) = (self.server.key(), program::body(self.source));
         Remote::new(endpoint(self.server), key, accept, &body, self.expected)
     }

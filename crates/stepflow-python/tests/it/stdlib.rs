@@ -8,7 +8,10 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use stepflow_python::parser::{ParserConfig, PythonParser, PythonParserImpl};
 
-const ORACLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/stepflow-python/tests/it/oracle.py");
+const ORACLE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../crates/stepflow-python/tests/it/oracle.py"
+);
 
 /// Texts that CPython's compiler refuses and we do not, for what only it finds out.
 const LEFT_TO_CPYTHON: &[&str] = &[];

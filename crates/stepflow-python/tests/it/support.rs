@@ -106,7 +106,10 @@ pub(crate) fn fetching() -> File {
 
 /// The address of a package index of tiny wheels, made in `folder`.
 pub(crate) fn index(folder: &Path) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/stepflow-python/tests/it/index.py");
+    let script = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crates/stepflow-python/tests/it/index.py"
+    );
     let made = Command::new("python3").arg(script).arg(folder).status();
     assert!(made.unwrap().success());
     format!("file://{}", folder.display())
