@@ -70,17 +70,51 @@ pub(super) struct Resolved {
     pub(super) identity: String,
 }
 
+impl Answer {
+    /// Asks the loader what the interpreter needs.
+    fn resolved(self) -> Resolved {
+        let Self {
+            version: [major, minor, micro],
+            executable,
+            prefix,
+            stdlib,
+            modules,
+            library,
+            soabi,
+            ..
+        } = self;
+        let needed = modules.iter().flat_map(|folder| needed_by_modules(folder));
+        let mut libraries: BTreeSet<PathBuf> = library.into_iter().chain(needed).collect();
+        libraries.retain(|library| {
+            let mut own = LOADER_FOLDERS.iter();
+            !own.any(|folder| library.starts_with(folder))
+        });
+        let identity = format!("{major}.{minor}.{micro} {soabi} {}", prefix.display());
+        Resolved {
+            interpreter: Interpreter {
+                version: (major, minor, micro),
+                executable,
+                prefix,
+                stdlib,
+                libraries: libraries.into_iter().collect(),
+            },
+            identity,
+        }
+    }
+}
+
 /// The named interpreter, or the first usable one of the host.
 ///
 /// Errors: one sentence per refused candidate, or how to install one.
 pub(super) fn resolve(explicit: Option<&Path>) -> Result<Resolved, EnvironmentError> {
     if let Some(path) = explicit {
-        return ask(path.as_os_str()).map_err(|reason| EnvironmentError::Interpreter { reason });
+        let found = ask(path.as_os_str()).map(Answer::resolved);
+        return found.map_err(|reason| EnvironmentError::Interpreter { reason });
     }
     let mut refused = Vec::new();
     for candidate in NAMES.iter().chain(&FIXED) {
         match ask(OsStr::new(candidate)) {
-            Ok(resolved) => return Ok(resolved),
+            Ok(found) => return Ok(found.resolved()),
             Err(reason) => refused.push(reason),
         }
     }
@@ -94,36 +128,65 @@ pub(super) fn resolve(explicit: Option<&Path>) -> Result<Resolved, EnvironmentEr
 /// Every usable interpreter of the host, one per version, in the order of [`NAMES`]. With `for_all`
 /// only those that every user may run.
 pub(super) fn installed(for_all: bool) -> Vec<Resolved> {
-    let fixed = NAMES
-        .iter()
-        .flat_map(|name| ["/usr/bin", "/usr/local/bin"].map(|folder| format!("{folder}/{name}")));
-    let candidates: Vec<String> = NAMES
-        .iter()
-        .map(|name| (*name).to_owned())
-        .chain(fixed)
-        .collect();
-    // Each answer takes a tenth of a second.
-    let answers: Vec<_> = std::thread::scope(|scope| {
-        let asked: Vec<_> = candidates
-            .iter()
-            .map(|candidate| scope.spawn(|| ask(OsStr::new(candidate)).ok()))
-            .collect();
-        asked
-            .into_iter()
-            .map(|one| one.join().ok().flatten())
-            .collect()
-    });
-    let mut found: Vec<Resolved> = Vec::new();
-    for resolved in answers.into_iter().flatten() {
-        let python = &resolved.interpreter;
-        let is_new = found
-            .iter()
-            .all(|one| one.interpreter.version != python.version);
-        if is_new && (!for_all || is_open(&python.executable) && is_open(&python.stdlib)) {
-            found.push(resolved);
+    let is_wanted = |path: &Path| !for_all || is_open(path);
+    let answers = in_parallel(candidates(is_wanted), |path| ask(path.as_os_str()).ok());
+    let mut found: Vec<Answer> = Vec::new();
+    for one in answers.into_iter().flatten() {
+        let (executable, stdlib) = (&one.executable, &one.stdlib);
+        let mut known = found.iter();
+        if known.all(|other| other.version != one.version)
+            && is_wanted(executable)
+            && is_wanted(stdlib)
+        {
+            found.push(one);
         }
     }
-    found
+    in_parallel(found, Answer::resolved)
+}
+
+/// The files that may be one. Each is once among them, whatever links lead there; a link to something
+/// of another name may be a version manager's, which goes by the name that it is called.
+fn candidates(is_wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let on_path = NAMES.iter().filter_map(|name| {
+        let mut files = folders.iter().map(|folder| folder.join(name));
+        files.find(|file| file.is_file())
+    });
+    let fixed = NAMES.iter().flat_map(|name| {
+        let folders = ["/usr/bin", "/usr/local/bin"];
+        folders.map(|folder| Path::new(folder).join(name))
+    });
+    let mut seen = BTreeSet::new();
+    let all = on_path.chain(fixed).filter(|file| {
+        let Ok(real) = file.canonicalize() else {
+            return false;
+        };
+        let name = real.file_name().unwrap_or_default().to_string_lossy();
+        let own = if name.starts_with("python") {
+            real
+        } else {
+            file.clone()
+        };
+        is_wanted(&own) && seen.insert(own)
+    });
+    all.collect()
+}
+
+/// Asking takes a tenth of a second or more, most of it another process's.
+fn in_parallel<T: Send, R: Send>(all: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let begun: Vec<_> = all
+            .into_iter()
+            .map(|one| scope.spawn(move || work(one)))
+            .collect();
+        let ended = begun.into_iter().map(std::thread::ScopedJoinHandle::join);
+        // What panics there panics here.
+        let ended =
+            ended.map(|one| one.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked)));
+        ended.collect()
+    })
 }
 
 /// Whether users who are neither owner nor in the group may pass every folder and read the end.
@@ -138,7 +201,7 @@ fn is_open(path: &Path) -> bool {
     clippy::disallowed_methods,
     reason = "the interpreter is asked what it is before anything trusts it"
 )]
-fn ask(candidate: &OsStr) -> Result<Resolved, String> {
+fn ask(candidate: &OsStr) -> Result<Answer, String> {
     let shown = candidate.to_string_lossy();
     let output = Command::new(candidate)
         .args(["-I", "-c", QUESTION])
@@ -156,8 +219,8 @@ fn ask(candidate: &OsStr) -> Result<Resolved, String> {
     accept(answer).map_err(|reason| format!("`{shown}` {reason}"))
 }
 
-fn accept(answer: Answer) -> Result<Resolved, String> {
-    let [major, minor, micro] = answer.version;
+fn accept(answer: Answer) -> Result<Answer, String> {
+    let [major, minor, _] = answer.version;
     if answer.implementation != "CPython" {
         return Err(format!(
             "is {}, but only CPython can be forked warm",
@@ -179,34 +242,7 @@ fn accept(answer: Answer) -> Result<Resolved, String> {
         std::fs::File::open(needed)
             .map_err(|error| format!("has an unreadable {}: {error}", needed.display()))?;
     }
-    let mut libraries: BTreeSet<PathBuf> = answer.library.iter().cloned().collect();
-    libraries.extend(
-        answer
-            .modules
-            .iter()
-            .flat_map(|folder| needed_by_modules(folder)),
-    );
-    libraries.retain(|library| {
-        !LOADER_FOLDERS
-            .iter()
-            .any(|folder| library.starts_with(folder))
-    });
-    let identity = format!(
-        "{major}.{minor}.{micro} {} {}",
-        answer.soabi,
-        answer.prefix.display()
-    );
-    let interpreter = Interpreter {
-        version: (major, minor, micro),
-        executable: answer.executable,
-        prefix: answer.prefix,
-        stdlib: answer.stdlib,
-        libraries: libraries.into_iter().collect(),
-    };
-    Ok(Resolved {
-        interpreter,
-        identity,
-    })
+    Ok(answer)
 }
 
 /// Shared objects that the standard library's own modules need, by asking the loader.
