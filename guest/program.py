@@ -56,7 +56,9 @@ def compile_at(source: bytes, place: int) -> tuple:
         flags = code.co_flags & _FUTURE_FLAGS
         return code, compile(expression, path, "eval", flags, dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return compile_source(decode(source))
+        pass
+    # Not above: the error of this attempt would then have that of the first as its context.
+    return compile_source(decode(source))
 
 
 def _in_place(source: bytes, place: int) -> str:
@@ -88,5 +90,6 @@ def compile_source(source: str) -> tuple:
         flags = code.co_flags & _FUTURE_FLAGS
         return code, compile(expression, path, "eval", flags, dont_inherit=True)
     except (RecursionError, MemoryError):
-        # Too deep for a tree, but perhaps not for the compiler: then it runs without a value.
-        return compile(source, path, "exec", dont_inherit=True), None
+        pass
+    # Too deep for a tree, but perhaps not for the compiler: then it runs without a value.
+    return compile(source, path, "exec", dont_inherit=True), None

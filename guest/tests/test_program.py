@@ -83,6 +83,15 @@ class Places(unittest.TestCase):
                 # The first entry belongs to no source text.
                 self.assertEqual(list(one.co_positions())[1:], list(other.co_positions())[1:])
 
+    def test_an_error_of_the_compiler_has_no_other_behind_it(self):
+        deep = "(" * 5000 + ")" * 5000
+        for source in ("return 1", "x = 1\nbreak", "1 +", "def f(:", deep):
+            for place in (len(source), 0, program.UNKNOWN):
+                with self.subTest(source=source[:20], place=place), warnings.catch_warnings():
+                    with self.assertRaises((SyntaxError, RecursionError, MemoryError)) as seen:
+                        program.compile_at(source.encode(), place)
+                    self.assertIsNone(seen.exception.__context__)
+
     def test_what_the_host_got_wrong_is_compiled_the_slow_way(self):
         for source, place in (("1 +", 0), ("x = (\n", 6), ("yield 1", 0), ("x = 1", program.UNKNOWN)):
             with self.subTest(source=source), warnings.catch_warnings():
