@@ -1,24 +1,29 @@
 //! What CPython's compiler refuses although its grammar allows it: `return` outside a function.
 //!
-//! The rules are the parser crate's; this module tells them where in the tree they stand.
+//! The rules are the parser crate's, but for three that it leaves out; this module tells them where in
+//! the tree they stand.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 
 use ruff_python_ast::statement_visitor::{StatementVisitor, walk_stmt as walk_statement};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
-use ruff_python_ast::{Comprehension, Expr, ModModule, Parameters, PythonVersion, Stmt};
+use ruff_python_ast::{
+    Comprehension, ExceptHandler, Expr, ModModule, Parameters, PythonVersion, Stmt, StmtTry,
+};
 use ruff_python_parser::semantic_errors::{
     LazyImportContext, SemanticSyntaxChecker, SemanticSyntaxContext, SemanticSyntaxError,
+    SemanticSyntaxErrorKind,
 };
-use ruff_text_size::TextRange;
+use ruff_text_size::{Ranged, TextRange};
 
-/// The errors of `module` in the order of the source. Recurses: only for pool threads.
-pub(crate) fn errors(
-    source: &str,
-    module: &ModModule,
-    version: PythonVersion,
-) -> Vec<SemanticSyntaxError> {
+use crate::validator::scopes::Scopes;
+
+/// What is wrong, and where.
+pub(crate) type Error = (String, TextRange);
+
+/// The errors of `module`, in no order. Recurses: only for pool threads.
+pub(crate) fn errors(source: &str, module: &ModModule, version: PythonVersion) -> Vec<Error> {
     let mut walk = Walk {
         checker: SemanticSyntaxChecker::new(),
         context: Context {
@@ -27,11 +32,26 @@ pub(crate) fn errors(
             future_annotations: imports_future_annotations(&module.body),
             scopes: vec![Scope::new(Kind::Module, &module.body)],
             tries: 0,
+            has_nonlocals: Cell::new(false),
             errors: RefCell::default(),
         },
     };
     walk.visit_body(&module.body);
-    walk.context.errors.into_inner()
+    let mut errors = walk.context.errors.into_inner();
+    if walk.context.has_nonlocals.get() {
+        errors.extend(unbound_nonlocals(module, &errors));
+    }
+    errors
+}
+
+/// But for those that are wrong anyway, as parameters are.
+fn unbound_nonlocals(module: &ModModule, errors: &[Error]) -> Vec<Error> {
+    let wrong: HashSet<TextRange> = errors.iter().map(|(_, range)| *range).collect();
+    let scopes = Scopes::of(module);
+    let unbound = scopes.unbound_nonlocals();
+    let unbound = unbound.filter(|(_, range)| !wrong.contains(range));
+    let told = |(name, range)| (format!("no binding for nonlocal `{name}` found"), range);
+    unbound.map(told).collect()
 }
 
 fn imports_future_annotations(body: &[Stmt]) -> bool {
@@ -60,7 +80,9 @@ struct Context<'a> {
     scopes: Vec<Scope<'a>>,
     /// `try` statements around this place.
     tries: usize,
-    errors: RefCell<Vec<SemanticSyntaxError>>,
+    /// Whether a function or a class declares a name `nonlocal`.
+    has_nonlocals: Cell<bool>,
+    errors: RefCell<Vec<Error>>,
 }
 
 struct Scope<'a> {
@@ -166,6 +188,7 @@ impl<'a> Walk<'a> {
 impl<'a> Visitor<'a> for Walk<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         self.checker.visit_stmt(statement, &self.context);
+        self.context.starred_alone(statement);
         match statement {
             Stmt::FunctionDef(function) => {
                 function
@@ -213,7 +236,8 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 self.in_loop(&repeat.body);
                 self.visit_body(&repeat.orelse);
             }
-            Stmt::Try(_) => {
+            Stmt::Try(tried) => {
+                self.context.default_handler(tried);
                 self.context.tries += 1;
                 walk_stmt(self, statement);
                 self.context.tries -= 1;
@@ -248,6 +272,45 @@ impl<'a> Visitor<'a> for Walk<'a> {
 }
 
 impl<'a> Context<'a> {
+    fn note(&self, told: String, range: TextRange) {
+        self.errors.borrow_mut().push((told, range));
+    }
+
+    /// `*a` as a statement, or as all that is assigned.
+    fn starred_alone(&self, statement: &Stmt) {
+        let value = match statement {
+            Stmt::Expr(expression) => Some(&expression.value),
+            Stmt::Assign(assign) => Some(&assign.value),
+            Stmt::AnnAssign(assign) => assign.value.as_ref(),
+            _ => None,
+        };
+        if let Some(starred) = value.filter(|value| value.is_starred_expr()) {
+            let told = SemanticSyntaxErrorKind::InvalidStarExpression;
+            self.report(told, starred.range());
+        }
+    }
+
+    fn report(&self, kind: SemanticSyntaxErrorKind, range: TextRange) {
+        self.report_semantic_error(SemanticSyntaxError {
+            kind,
+            range,
+            python_version: self.version,
+        });
+    }
+
+    /// A bare `except:` before others.
+    fn default_handler(&self, tried: &StmtTry) {
+        let before = tried
+            .handlers
+            .split_last()
+            .map_or(&[][..], |(_, before)| before);
+        for ExceptHandler::ExceptHandler(handler) in before {
+            if handler.type_.is_none() {
+                self.note("default `except:` must be last".to_owned(), handler.range);
+            }
+        }
+    }
+
     /// The innermost scope first.
     fn kinds(&self) -> impl Iterator<Item = Kind<'a>> {
         self.scopes.iter().rev().map(|scope| scope.kind)
@@ -280,8 +343,9 @@ impl SemanticSyntaxContext for Context<'_> {
         self.scopes.last()?.globals.get(name).copied()
     }
 
-    /// Not known here: that a `nonlocal` has nothing to refer to is left to CPython.
+    /// Not known yet: a name may be bound further below.
     fn has_nonlocal_binding(&self, _name: &str) -> bool {
+        self.has_nonlocals.set(true);
         true
     }
 
@@ -366,7 +430,7 @@ impl SemanticSyntaxContext for Context<'_> {
     }
 
     fn report_semantic_error(&self, error: SemanticSyntaxError) {
-        self.errors.borrow_mut().push(error);
+        self.note(error.to_string(), error.range);
     }
 
     fn in_loop_context(&self) -> bool {

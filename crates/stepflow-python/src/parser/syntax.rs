@@ -37,7 +37,7 @@ pub(crate) fn findings(
     // In a tree that was recovered from an error, half of what it says would be wrong.
     if found.is_empty() {
         let semantic = semantics::errors(source, tree.syntax(), version).into_iter();
-        found.extend(semantic.map(|error| (SYNTAX_ERROR, error.to_string(), error.range)));
+        found.extend(semantic.map(|(message, range)| (SYNTAX_ERROR, message, range)));
     }
     found.sort_by_key(|(_, _, range)| (range.start(), range.end()));
     found.dedup();

@@ -268,6 +268,68 @@ fn every_error_is_told_with_its_place_and_text() {
 }
 
 #[test]
+fn what_no_compiler_takes_is_an_error_and_what_each_takes_is_none() {
+    let found = |source: &str| -> Vec<(String, u32)> {
+        let level = engine::SecurityLevel::Permissive;
+        let found = block_on(crate::validator::check(source, level, None)).unwrap();
+        let told = |one: engine::Finding| (one.message, one.span.line);
+        found.into_iter().map(told).collect()
+    };
+    let starred = "Starred expression cannot be used here";
+    let no_binding = "no binding for nonlocal `q` found";
+    for (source, message, line) in [
+        ("x = 1\n*x", starred, 2),
+        ("y = *x", starred, 1),
+        ("y: list = *x", starred, 1),
+        (
+            "try: f()\nexcept: pass\nexcept E: pass",
+            "default `except:` must be last",
+            2,
+        ),
+        ("def f():\n  nonlocal q", no_binding, 2),
+        ("q = 1\ndef f():\n  nonlocal q\n  q = 2", no_binding, 3),
+        (
+            "class C:\n  q = 1\n  def f(self):\n    nonlocal q",
+            no_binding,
+            4,
+        ),
+        (
+            "def f():\n  global q\n  q = 1\n  def g():\n    nonlocal q",
+            no_binding,
+            5,
+        ),
+        ("class C:\n  nonlocal q", no_binding, 2),
+        (
+            "def f(q):\n  nonlocal q",
+            "name `q` cannot refer to a parameter and a nonlocal variable",
+            2,
+        ),
+    ] {
+        assert_eq!(found(source), [(message.to_owned(), line)], "{source}");
+    }
+    for source in [
+        "*x,",
+        "y = *x, 1",
+        "f(*x); [*x]; {*x}; print(*x, *y)",
+        "for a in *x, *y: pass",
+        "try: f()\nexcept E: pass\nexcept: pass",
+        "try: f()\nexcept: pass",
+        "def f(q):\n  def g():\n    nonlocal q",
+        "def f():\n  def g():\n    nonlocal q\n  q = 1",
+        "def f():\n  q = 1\n  def g():\n    nonlocal q\n    def h():\n      nonlocal q",
+        "def f():\n  q = 1\n  class C:\n    nonlocal q\n    q = 2",
+        "def f():\n  [q := 1 for _ in ()]\n  def g():\n    nonlocal q",
+        "def f():\n  match x:\n    case [*q]: pass\n  def g():\n    nonlocal q",
+        "def f():\n  for q in x: pass\n  def g():\n    nonlocal q",
+        "def f():\n  import q.r\n  def g():\n    nonlocal q",
+        "class C:\n  def f(self):\n    nonlocal __class__\n    __class__ = 1",
+        "class C:\n  def f(self):\n    __q = 1\n    def g():\n      nonlocal __q",
+    ] {
+        assert_eq!(found(source), [], "{source}");
+    }
+}
+
+#[test]
 fn what_is_switched_off_is_left_out() {
     let parser = PythonParserImpl::with_config(ParserConfig {
         enable_ast_parsing: false,

@@ -51,7 +51,8 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy)]
 enum Elsewhere {
     Global,
-    Nonlocal,
+    /// Where it is declared.
+    Nonlocal(TextRange),
 }
 
 /// A name in its scope.
@@ -137,7 +138,7 @@ impl<'a> Scopes<'a> {
                         .get(name)
                         .map(|bound| (MODULE, bound));
                 }
-                Some(Elsewhere::Nonlocal) => {}
+                Some(Elsewhere::Nonlocal(_)) => {}
                 // What a class binds is seen only in its own body.
                 None if is_first || scope.kind != Kind::Class => {
                     if let Some(bound) = scope.names.get(name) {
@@ -151,6 +152,41 @@ impl<'a> Scopes<'a> {
             next = scope.parent;
         }
         None
+    }
+
+    /// The names declared `nonlocal` that no function around binds, and where.
+    pub(crate) fn unbound_nonlocals(&self) -> impl Iterator<Item = (&'a str, TextRange)> {
+        let scopes = self.all.iter().filter(|scope| scope.kind != Kind::Module);
+        scopes.flat_map(move |scope| {
+            let declared = scope.elsewhere.iter();
+            declared.filter_map(move |(name, place)| match place {
+                Elsewhere::Nonlocal(range) if !self.is_bound_around(scope, name) => {
+                    Some((*name, *range))
+                }
+                Elsewhere::Nonlocal(_) | Elsewhere::Global => None,
+            })
+        })
+    }
+
+    /// Whether a function around `scope` binds `name`. Source: `analyze_name` of CPython's symtable.c.
+    fn is_bound_around(&self, scope: &Scope<'a>, name: &str) -> bool {
+        // A class makes `__class__` for its functions, and gives private names another name.
+        let is_of_class = name.starts_with("__") && (name == "__class__" || !name.ends_with("__"));
+        let mut next = scope.parent;
+        while let Some(id) = next {
+            let around = &self.all[id];
+            match around.elsewhere.get(name) {
+                Some(Elsewhere::Global) if around.kind == Kind::Function => return false,
+                Some(_) => {}
+                None if around.kind == Kind::Class && is_of_class => return true,
+                None if around.kind == Kind::Function && around.names.contains_key(name) => {
+                    return true;
+                }
+                None => {}
+            }
+            next = around.parent;
+        }
+        false
     }
 
     /// Whether code in `from` runs when the code of `scope` around it does, and not later.

@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
                 nonlocal
                     .names
                     .iter()
-                    .for_each(|name| self.declare(name.as_str(), Elsewhere::Nonlocal));
+                    .for_each(|name| self.declare(name.as_str(), Elsewhere::Nonlocal(name.range)));
             }
             Stmt::Delete(delete) => {
                 for name in delete.targets.iter().filter_map(Expr::as_name_expr) {
@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
         match scope.elsewhere.get(name) {
             None => self.scope,
             Some(Elsewhere::Global) => MODULE,
-            Some(Elsewhere::Nonlocal) => {
+            Some(Elsewhere::Nonlocal(_)) => {
                 let mut next = scope.parent;
                 while let Some(id) = next {
                     let around = &self.scopes.all[id];
