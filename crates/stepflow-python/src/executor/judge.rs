@@ -68,6 +68,12 @@ pub(crate) async fn judgement(source: &str, rules: &Rules) -> Result<Judgement, 
                 findings.push(finding);
             }
         }
+        // Each list is in the order of the source.
+        findings.sort_by_key(|one| {
+            let span = one.span;
+            (span.line, span.column, span.end_line, span.end_column)
+        });
+        findings.truncate(MOST_FINDINGS);
     }
     Ok(Judgement { level, findings })
 }
@@ -362,6 +368,17 @@ mod tests {
             let found = judgement(source, &blocked).await.unwrap().findings;
             assert_eq!(found.len(), count, "{source}: {found:?}");
         }
+        let both = Rules {
+            level: SecurityLevel::Standard,
+            ..rules(&[], &["json"])
+        };
+        let found = judgement("import json, subprocess", &both).await.unwrap();
+        let order: Vec<_> = found.findings.iter().map(|one| &*one.excerpt).collect();
+        assert_eq!(order, ["json", "subprocess"]);
+        let many = "import json, subprocess\n".repeat(MOST_FINDINGS);
+        let found = judgement(&many, &both).await.unwrap().findings;
+        assert_eq!(found.len(), MOST_FINDINGS);
+        assert_eq!(found.last().map(|one| one.span.line), Some(50));
         let allowed = rules(&["json"], &[]);
         let found = judgement("import json, os", &allowed)
             .await
