@@ -222,16 +222,31 @@ fn detail(outcome: &Outcome) -> Option<String> {
     }
 }
 
-/// The value as JSON, or its `repr` as a JSON text where it has no JSON or too much of it.
+/// The value as JSON. Where that is too much, the beginning of the JSON as a text; where there is
+/// none, the `repr`: both say at their end if anything is missing.
 fn result(outcome: &Outcome) -> Option<String> {
     let Outcome::Completed(value) = outcome else {
         return None;
     };
-    let json = value.json.as_ref().map(Value::to_string);
-    json.filter(|text| text.len() <= MOST_TEXT).or_else(|| {
-        let repr = value.repr.as_ref()?;
-        Some(Value::from(cut(repr, MOST_TEXT)).to_string())
-    })
+    let told = match (&value.json, &value.repr) {
+        (Some(json), _) => match json.to_string() {
+            whole if whole.len() <= MOST_TEXT => return Some(whole),
+            long => cut(&long, MOST_TEXT),
+        },
+        (None, Some(repr)) => known_part(repr),
+        (None, None) => return None,
+    };
+    Some(Value::from(told).to_string())
+}
+
+/// A `repr`, which the guest has cut without counting what it left out. Source: guest/values.py.
+fn known_part(repr: &str) -> String {
+    // A character that did not fit leaves up to three bytes of room.
+    if repr.len() + 3 < MOST_TEXT {
+        return storable(repr);
+    }
+    let begin = cut(repr, MOST_TEXT);
+    format!("{begin}\n[… whatever follows was not recorded …]")
 }
 
 fn exception_json(exception: PythonException) -> Value {

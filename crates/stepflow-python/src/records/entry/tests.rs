@@ -63,8 +63,31 @@ fn a_result_is_always_json() {
     let long = "x".repeat(MOST_TEXT);
     let cut = completed(&format!("'{long}'"), Some(json!(long)));
     assert!(cut.len() < MOST_TEXT + 100);
-    assert!(serde_json::from_str::<String>(&cut).is_ok());
+    let text = serde_json::from_str::<String>(&cut).unwrap();
+    assert!(text.starts_with("\"xxx"), "it is JSON that was cut");
+    assert!(text.ends_with("x\n[… 2 bytes not recorded …]"));
     assert_eq!(result(&Outcome::Cancelled), None);
+}
+
+#[test]
+fn a_repr_that_the_guest_may_have_cut_says_so() {
+    let recorded = |repr: String| {
+        let value = GuestValue {
+            repr: Some(repr),
+            ..Default::default()
+        };
+        let json = result(&Outcome::Completed(value)).unwrap();
+        serde_json::from_str::<String>(&json).unwrap()
+    };
+    let mark = "\n[… whatever follows was not recorded …]";
+    for (length, is_marked) in [
+        (MOST_TEXT, true),
+        (MOST_TEXT - 3, true),
+        (MOST_TEXT - 4, false),
+    ] {
+        let told = recorded("r".repeat(length));
+        assert_eq!(told.ends_with(mark), is_marked, "{length}");
+    }
 }
 
 #[test]
