@@ -5,7 +5,10 @@ mod prometheus;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use stepflow_python::{MetricFamily, MetricReading, MetricSeries, MetricType, Outcome, PoolStatus};
+use stepflow_python::{
+    ExecutionError, Fault, MetricFamily, MetricReading, MetricSeries, MetricType, Outcome,
+    PoolStatus,
+};
 
 pub(crate) use self::prometheus::prometheus;
 
@@ -19,7 +22,7 @@ pub(crate) struct Metrics {
     /// Executions whose caller went away before the end.
     pub(crate) abandoned: Counter,
     /// Executions without an outcome: our own failures.
-    pub(crate) failed: Counter,
+    failed: Counter,
     /// Executions that run now.
     pub(crate) running: Gauge,
     /// Executions that wait for a slot now.
@@ -64,6 +67,13 @@ impl Metrics {
         let kind = outcome.kind();
         if let Some(index) = Outcome::KINDS.iter().position(|known| *known == kind) {
             self.outcomes[index].add();
+        }
+    }
+
+    /// An execution without an outcome. What its caller asked for and nobody could do is no failure.
+    pub(crate) fn failed(&self, error: &ExecutionError) {
+        if error.fault() != Fault::Caller {
+            self.failed.add();
         }
     }
 
@@ -249,6 +259,17 @@ mod tests {
         );
         assert!(text.contains("\nhognose_executions_running 1\n"), "{text}");
         assert!(!text.contains("pool"), "{text}");
+    }
+
+    #[test]
+    fn what_the_caller_got_wrong_is_no_failure_of_ours() {
+        let metrics = Metrics::default();
+        metrics.failed(&ExecutionError::Entry {
+            reason: "no module".to_owned(),
+        });
+        assert_eq!(metrics.failed.read(), 0);
+        metrics.failed(&ExecutionError::Lost { what: "the guest" });
+        assert_eq!(metrics.failed.read(), 1);
     }
 
     #[test]

@@ -82,4 +82,7 @@ async fn an_unknown_name_is_answered_with_those_there_are() {
         (bad.status, bad.json()["error"]["code"].as_str()),
         (400, Some("bad_entry"))
     );
+    let metrics = server.get("/metrics").await.body;
+    let none = "\nhognose_executions_failed_total 0\n";
+    assert!(metrics.contains(none), "{metrics}");
 }

@@ -73,7 +73,7 @@ pub(super) async fn run(
 ) -> Result<Response, Failure> {
     let detail = peer == Peer::Owner;
     let failed = |error| {
-        app.metrics.failed.add();
+        app.metrics.failed(&error);
         Failure::execution(&error, None, detail)
     };
     let prepared = app.executor.prepare(&request).await.map_err(failed)?;

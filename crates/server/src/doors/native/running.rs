@@ -91,9 +91,9 @@ impl Running {
                 self.permit.used(report.usage.cpu);
                 self.metrics.ended(&report.outcome);
             }
-            Event::Failed(_) => {
+            Event::Failed(error) => {
                 self.ended = true;
-                self.metrics.failed.add();
+                self.metrics.failed(error);
             }
         }
         event
