@@ -1,10 +1,13 @@
 //! `/v1/tools` over tools in memory and a scripted executor, and the same from behind the socket.
 
+use std::sync::Arc;
+
 use server::RemoteExecutor;
 use stepflow_python::{PythonExecutor, ToolError, ToolOrder, ToolService, ToolSettings};
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{JSON, Served, served};
+use crate::scripted::{Handle, Scripted};
+use crate::support::{JSON, Served, served, served_with};
 
 const TOOL: &str = r#"{"name": "sums", "version": "1.2", "source": "def add(a: int, b: int = 2):\n    '''Adds.'''\ndef other(): pass", "policy": "strict", "packages": ["numpy"], "limits": {"wall_ms": 5000}}"#;
 
@@ -253,6 +256,21 @@ async fn remote_tools_are_the_same_tools() {
         assert!(
             matches!(told, Err(ToolError::Refused(_) | ToolError::Remote(_))),
             "{name}: {told:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_records_there_are_no_tools_and_the_answer_says_so() {
+    let scripted = Arc::new(Scripted::default());
+    let executor = Arc::new(Handle(Arc::clone(&scripted)));
+    let server = served_with(executor, scripted, |_| {}).await;
+    let listed = server.get("/v1/tools").await;
+    for answer in [listed, add(&server, TOOL).await] {
+        let error = &answer.json()["error"];
+        assert_eq!(
+            (answer.status, error["code"].as_str()),
+            (404, Some("records_off"))
         );
     }
 }

@@ -41,7 +41,8 @@ pub(super) fn takes_much(path: &str) -> bool {
 }
 
 fn service(app: &App) -> Result<Arc<dyn ToolService>, Failure> {
-    app.executor.tools().ok_or_else(Failure::not_found)
+    // They are kept with the records.
+    app.executor.tools().ok_or_else(Failure::unrecorded)
 }
 
 async fn list(State(app): State<Arc<App>>) -> Result<Response, Failure> {
