@@ -98,12 +98,12 @@ pub struct HistoryFilter {
     pub until_ms: Option<i64>,
     /// Older than the last one of a page.
     pub before: Option<Cursor>,
-    /// How many; cut to `MOST_PER_PAGE`.
+    /// How many, from 1 to `MOST_PER_PAGE`.
     pub limit: u32,
 }
 
 impl HistoryFilter {
-    /// Whether `outcome`, `environment` and `tool` are such as a record can have.
+    /// Whether `outcome`, `environment` and `tool` are such as a record can have, and `limit` is one.
     ///
     /// Errors: the name of the wrong one, and what it should be.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
@@ -114,6 +114,10 @@ impl HistoryFilter {
                 "outcome",
                 format!("use one of {}", Outcome::KINDS.join(", ")),
             ));
+        }
+        if !(1..=MOST_PER_PAGE).contains(&self.limit) {
+            let told = format!("use a whole number from 1 to {MOST_PER_PAGE}");
+            return Err(("limit", told));
         }
         // PostgreSQL refuses a NUL in a text.
         let names = [("environment", &self.environment), ("tool", &self.tool)];

@@ -281,6 +281,20 @@ mod tests {
             ),
             (
                 filter(FilterBody {
+                    limit: Some(0),
+                    ..FilterBody::default()
+                }),
+                "`limit`: use a whole number from 1 to 1000",
+            ),
+            (
+                filter(FilterBody {
+                    limit: Some(1001),
+                    ..FilterBody::default()
+                }),
+                "`limit`",
+            ),
+            (
+                filter(FilterBody {
                     tool: Some("a\nb".into()),
                     ..FilterBody::default()
                 }),
