@@ -316,6 +316,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_optional_may_be_null() {
+        let body = r#"{"source":"x","stdin":null,"args":null,"files":null,"limits":null,"policy":null,
+            "environment":null,"packages":null,"function":{"name":"f","args":null,"kwargs":null},
+            "globals":null,"script":null,"module":null,"directory":null,"executor":null}"#;
+        let read = request(body.as_bytes()).unwrap();
+        assert_eq!((read.source.as_str(), read.args.len()), ("x", 0));
+        assert_eq!(read.environment, EnvironmentChoice::Default);
+        refused(r#"{"source":"","args":"a"}"#, "`args`: ");
+    }
+
+    #[test]
     fn a_bad_field_is_named() {
         for number in [
             "-1",

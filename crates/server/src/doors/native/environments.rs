@@ -22,9 +22,10 @@ use stepflow_python::{
 };
 use tokio::sync::mpsc;
 
-use super::convert::MOST_PACKAGES;
+use super::convert::{MOST_PACKAGES, read};
 use super::routes::wants_events;
 use super::stream::frame;
+use super::wire::or_default;
 use crate::app::App;
 use crate::error::Failure;
 
@@ -34,7 +35,7 @@ use crate::error::Failure;
 pub(crate) struct OrderBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) python: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) packages: Vec<String>,
 }
 
@@ -161,8 +162,7 @@ fn identity(text: &str) -> Result<EnvironmentId, Failure> {
 }
 
 fn order(bytes: &[u8]) -> Result<(String, Vec<Dependency>), Failure> {
-    let parsed: OrderBody = serde_json::from_slice(bytes)
-        .map_err(|error| Failure::bad_request(format!("`body`: {error}")))?;
+    let parsed: OrderBody = read(bytes).map_err(|wrong| Failure::bad_request(wrong.to_string()))?;
     if parsed.packages.len() > MOST_PACKAGES {
         let told = format!("`packages`: the most is {MOST_PACKAGES}");
         return Err(Failure::bad_request(told));
@@ -277,6 +277,20 @@ fn body(made: EnvironmentDescription) -> EnvironmentBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wrong_field_is_named() {
+        for (body, told) in [
+            (r#"{"packages":"numpy"}"#, "`packages`: "),
+            (r#"{"packages":[1]}"#, "`packages[0]`: "),
+            (r#"{"foo":1}"#, "`foo`: "),
+            (r#"{"packages":["a b"]}"#, "`packages`: "),
+        ] {
+            let message = order(body.as_bytes()).unwrap_err().body().error.message;
+            assert!(message.starts_with(told), "{body}: {message}");
+        }
+        assert!(order(br#"{"python":null,"packages":null}"#).is_ok());
+    }
 
     #[test]
     fn host_paths_are_cut_to_their_last_part() {

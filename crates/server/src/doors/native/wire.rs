@@ -12,6 +12,15 @@ use serde_json::value::RawValue;
 /// Whole numbers above this are not exact in every JSON reader. Source: RFC 8259, section 6.
 const MOST_EXACT: u64 = (1 << 53) - 1;
 
+/// What is left out, and what is `null`, is the default.
+pub(crate) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    T: Deserialize<'de> + Default,
+    D: Deserializer<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
 /// `POST /v1/executions`.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,17 +43,29 @@ pub(crate) struct RequestBody {
     pub(crate) stdin: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) stdin_base64: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(crate) args: Vec<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(crate) files: Vec<Object<FileBody>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) limits: Object<WishBody>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) policy: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) environment: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(crate) packages: Vec<String>,
 }
 
@@ -53,9 +74,17 @@ pub(crate) struct RequestBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallBody {
     pub(crate) name: String,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(crate) args: Vec<Box<RawValue>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub(crate) kwargs: BTreeMap<String, Box<RawValue>>,
 }
 

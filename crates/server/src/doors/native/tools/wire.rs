@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use stepflow_python::tools::Arguments;
 
-use crate::doors::native::wire::{Object, WishBody};
+use crate::doors::native::wire::{Object, WishBody, or_default};
 
 /// `POST /v1/tools`.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -20,11 +20,15 @@ pub(crate) struct ToolOrderBody {
     pub(crate) policy: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) environment: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "or_default",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub(crate) packages: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) limits: Object<WishBody>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) replace: bool,
 }
 
@@ -32,7 +36,7 @@ pub(crate) struct ToolOrderBody {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ToolCallBody {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(crate) arguments: Arguments,
 }
 
