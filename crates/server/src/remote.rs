@@ -30,6 +30,7 @@ use self::client::Client;
 use self::environments::RemoteEnvironments;
 use self::history::RemoteHistory;
 use self::tools::RemoteTools;
+use crate::doors::native::capabilities::CapabilitiesBody;
 use crate::doors::native::metrics::{self, MetricFamilyBody};
 use crate::doors::native::report::artifact_url;
 use crate::doors::native::tools::wire::ToolCallBody;
@@ -91,10 +92,10 @@ impl RemoteExecutor {
         if answer.status != StatusCode::OK {
             return Err(odd(format!("status {}", answer.status)));
         }
-        let document =
+        let document: CapabilitiesBody =
             serde_json::from_slice(&answer.body).map_err(|error| odd(error.to_string()))?;
         Ok(Some(Self {
-            client,
+            client: client.with_most(document.request_bytes),
             capabilities: convert::capabilities(document),
         }))
     }

@@ -8,7 +8,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -21,6 +21,9 @@ use crate::serve::own_uid;
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     socket: Arc<PathBuf>,
+    /// Most bytes of a body that the server takes. It would answer a longer one while we still write,
+    /// and hang up: whoever writes does not see that answer.
+    most_bytes: Option<usize>,
 }
 
 /// A whole answer.
@@ -37,6 +40,10 @@ pub(crate) enum CallError {
     Connect(#[from] io::Error),
     #[error("the server's answer broke off: {0}")]
     Http(#[from] hyper::Error),
+    #[error(
+        "this takes a request of {bytes} bytes, and the server takes {most}: give --no-server, or smaller files"
+    )]
+    TooLarge { bytes: usize, most: usize },
     #[error("no request can be made of this: {0}")]
     Request(#[from] axum::http::Error),
 }
@@ -74,7 +81,13 @@ impl Client {
         }
         Ok(Some(Self {
             socket: Arc::new(socket.to_owned()),
+            most_bytes: None,
         }))
+    }
+
+    /// The same, which sends no body that is longer.
+    pub(crate) fn with_most(self, most_bytes: Option<usize>) -> Self {
+        Self { most_bytes, ..self }
     }
 
     /// One request without a body and its whole answer.
@@ -130,6 +143,11 @@ impl Client {
         &self,
         request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, Connection), CallError> {
+        let bytes = request.body().size_hint().exact().unwrap_or_default();
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        if let Some(most) = self.most_bytes.filter(|most| bytes > *most) {
+            return Err(CallError::TooLarge { bytes, most });
+        }
         let stream = UnixStream::connect(self.socket.as_path()).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = Connection(tokio::spawn(async move {

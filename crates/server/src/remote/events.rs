@@ -8,10 +8,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use stepflow_python::{Event, Execution, ExecutionError, ExecutionId, OutputStream};
+use stepflow_python::{Event, Execution, ExecutionError, ExecutionId, Fault, OutputStream};
 use tokio::sync::{mpsc, oneshot};
 
-use super::client::{Client, Connection};
+use super::client::{CallError, Client, Connection};
 use super::convert::{self, Streamed};
 use crate::doors::native::wire::{ChunkBody, StartedBody};
 use crate::error::{ErrorBody, ErrorDetailBody};
@@ -27,7 +27,14 @@ pub(crate) async fn start(
 ) -> Result<Execution, ExecutionError> {
     let json = serde_json::to_vec(body).map_err(|error| broken(&error))?;
     let sent = client.post_for_events(path, json).await;
-    let (response, connection) = sent.map_err(|error| broken(&error))?;
+    let (response, connection) = sent.map_err(|error| match error {
+        CallError::TooLarge { .. } => ExecutionError::Remote {
+            code: "body_too_large",
+            message: error.to_string(),
+            fault: Fault::Caller,
+        },
+        CallError::Connect(_) | CallError::Http(_) | CallError::Request(_) => broken(&error),
+    })?;
     if !response.status().is_success() {
         let whole = response
             .into_body()

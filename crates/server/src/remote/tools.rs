@@ -30,7 +30,10 @@ impl RemoteTools {
 }
 
 fn checked(answer: Result<Answer, CallError>) -> Result<Answer, ToolError> {
-    let answer = answer.map_err(|error| broken(&error))?;
+    let answer = answer.map_err(|error| match error {
+        CallError::TooLarge { .. } => ToolError::Refused(error.to_string()),
+        CallError::Connect(_) | CallError::Http(_) | CallError::Request(_) => broken(&error),
+    })?;
     if answer.status.is_success() {
         return Ok(answer);
     }

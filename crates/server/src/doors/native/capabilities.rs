@@ -23,6 +23,9 @@ pub(crate) struct CapabilitiesBody {
     pub(crate) executors: Vec<ExecutorBody>,
     #[serde(default)]
     pub(crate) parsers: Vec<ParserBody>,
+    /// Most bytes in the body of an execution request; absent in older servers.
+    #[serde(default)]
+    pub(crate) request_bytes: Option<usize>,
 }
 
 /// Who can be named to run a request.
@@ -153,6 +156,7 @@ pub(crate) fn document(capabilities: Capabilities, body_bytes: usize) -> Capabil
         },
         executors: capabilities.executors.into_iter().map(executor).collect(),
         parsers: capabilities.parsers.into_iter().map(parser).collect(),
+        request_bytes: Some(body_bytes),
     }
 }
 
