@@ -323,6 +323,7 @@ impl PythonExecutor for EngineExecutor {
         let (major, minor, _) = self.version();
         let limits = self.engine.limit_policy();
         let tools = Tools::new(database, self.floor, Some((major, minor)), limits);
+        let tools = tools.with_environments(self.environments.clone());
         Some(Arc::new(tools.with_parser(&self.parser)))
     }
 

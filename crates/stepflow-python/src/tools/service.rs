@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use engine::{
-    Call, Entry, EnvironmentChoice, ExecutionRequest, LimitOverrides, LimitPolicy, SecurityLevel,
+    Call, Entry, EnvironmentChoice, ExecutionRequest, Fault, LimitOverrides, LimitPolicy,
+    SecurityLevel,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use super::{
     ToolVersion, functions_of,
 };
 use crate::dependencies::Dependency;
+use crate::environment::ManagedEnvironments;
 use crate::executor::judge::{Rules, import_rules, judgement};
 use crate::parser::{
     ParserConfig, PythonModule, PythonParser, PythonParserImpl, PythonVersionNumber,
@@ -43,6 +45,8 @@ pub struct Tools {
     limits: LimitPolicy,
     /// How sources are read, and which imports pass.
     parser: ParserConfig,
+    /// Where the environments are that tools name, if anybody knows.
+    environments: Option<ManagedEnvironments>,
 }
 
 impl Tools {
@@ -61,6 +65,15 @@ impl Tools {
             version,
             limits,
             parser: ParserConfig::default(),
+            environments: None,
+        }
+    }
+
+    /// The same, refusing what wants an environment that is not among `environments`.
+    pub(crate) fn with_environments(self, environments: Option<ManagedEnvironments>) -> Self {
+        Self {
+            environments,
+            ..self
         }
     }
 
@@ -77,6 +90,7 @@ impl Tools {
     async fn prepare(&self, order: &ToolOrder) -> Result<ToolRow, ToolError> {
         let settings = &order.settings;
         check_settings(settings, &self.limits)?;
+        self.check_environment(settings).await?;
         let rules = Rules {
             level: settings.policy.max(self.floor),
             imports: import_rules(&self.parser),
@@ -122,6 +136,19 @@ impl Tools {
             imports: text(&module.imports),
             dependencies: text(&module.dependencies),
         })
+    }
+
+    /// Errors: the environment that is named is not there. Whatever else is in its way is told at a call.
+    async fn check_environment(&self, settings: &ToolSettings) -> Result<(), ToolError> {
+        let (Some(environments), Some(name)) = (&self.environments, &settings.environment) else {
+            return Ok(());
+        };
+        match environments.find(Some(name), &[]).await {
+            Err(error) if error.fault() == Fault::Caller => {
+                Err(ToolError::Refused(error.to_string()))
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     async fn module(&self, source: &str) -> Result<PythonModule, ToolError> {
