@@ -3,7 +3,8 @@
 //! Reads the host and starts nothing but one tiny execution, and that only on an environment that
 //! is there already.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
@@ -33,16 +34,23 @@ struct Diagnosis {
     environment: Option<String>,
     /// `None` without an environment; milliseconds of start and run, or what went wrong.
     self_test: Option<Result<(u128, u128), String>>,
-    /// The facts of the server that runs on this state folder; empty without one.
-    pools: Vec<PoolStatus>,
+    /// The facts of the server that runs on this state folder, empty without one; or why nobody
+    /// would tell us.
+    pools: Result<Vec<PoolStatus>, String>,
 }
 
 /// Prints the diagnosis; the exit code is 0 if something may serve, else 1.
 pub(crate) async fn doctor(arguments: DoctorArguments, sources: &Sources) -> anyhow::Result<u8> {
     let common = sources.common(&arguments.common)?;
     let isolation = inspect();
-    let environment = Environments::new(&common.state_dir).find_default(common.python.as_deref());
-    let refusal = refusal(&isolation, common.min_tier);
+    let found = Environments::new(&common.state_dir).find_default(common.python.as_deref());
+    let refusal = refusal(&isolation, common.min_tier)
+        .or_else(|| found.as_ref().err().map(ToString::to_string))
+        .or_else(|| unusable(&common.state_dir));
+    let (python, environment) = match found {
+        Ok((python, environment)) => (Some(python), environment),
+        Err(_) => (None, None),
+    };
     let self_test = match (&environment, &refusal) {
         (Some(_), None) => Some(
             self_test(&common)
@@ -54,7 +62,7 @@ pub(crate) async fn doctor(arguments: DoctorArguments, sources: &Sources) -> any
     let diagnosis = Diagnosis {
         isolation,
         refusal,
-        tools: tools(sources),
+        tools: tools(sources, python),
         environment: environment.map(|path| path.display().to_string()),
         self_test,
         pools: pools(&common).await,
@@ -92,11 +100,26 @@ fn refusal(isolation: &Isolation, min_tier: Tier) -> Option<String> {
     (!enough).then(|| format!("the tier is `{tier}`, but `{min_tier}` is the least that may serve; name `--min-tier {tier}` to accept it"))
 }
 
-/// The pools of a running server; one that cannot be asked has none to show.
-async fn pools(common: &Common) -> Vec<PoolStatus> {
+/// Why nothing can be kept in the state folder, if so. Nothing is made that is not removed at once.
+fn unusable(state_dir: &Path) -> Option<String> {
+    let there = state_dir.ancestors().find(|folder| folder.exists())?;
+    let probe = there.join(format!(".hognose-{}", std::process::id()));
+    let tried = fs::create_dir(&probe).and_then(|()| fs::remove_dir(&probe));
+    let told = |error| {
+        format!(
+            "cannot use the state folder `{}`: {error}",
+            state_dir.display()
+        )
+    };
+    tried.err().map(told)
+}
+
+/// The pools of a running server.
+async fn pools(common: &Common) -> Result<Vec<PoolStatus>, String> {
     match RemoteExecutor::connect(&common.socket()).await {
-        Ok(Some(server)) => server.pools().await,
-        Ok(None) | Err(_) => Vec::new(),
+        Ok(Some(server)) => Ok(server.pools().await),
+        Ok(None) => Ok(Vec::new()),
+        Err(error) => Err(format!("{:#}", anyhow::Error::from(error))),
     }
 }
 
@@ -135,18 +158,22 @@ fn judge(report: &ExecutionReport) -> anyhow::Result<(u128, u128)> {
     }
 }
 
-fn tools(sources: &Sources) -> Vec<(&'static str, Option<String>, &'static str)> {
-    let shown = |name| sources.program(name).map(|path| path.display().to_string());
-    let venv = sources.program("python3").and_then(|path| venv_of(&path));
+/// `python` is the interpreter that guests would run.
+fn tools(
+    sources: &Sources,
+    python: Option<PathBuf>,
+) -> Vec<(&'static str, Option<String>, &'static str)> {
+    let shown = |path: PathBuf| path.display().to_string();
+    let venv = python.as_deref().and_then(venv_of);
     vec![
         (
             "python3",
-            shown("python3"),
+            python.map(shown),
             "install CPython 3.9 or later (apt install python3), or name one with --python",
         ),
         (
             "uv",
-            shown("uv"),
+            sources.program("uv").map(shown),
             "not on PATH; the first build fetches it, with venv",
         ),
         (
@@ -205,11 +232,13 @@ fn as_text(diagnosis: &Diagnosis) -> String {
         Some(Ok((start, run))) => format!("self-test completed: start {start} ms, run {run} ms"),
         Some(Err(reason)) => format!("self-test failed: {reason}"),
     });
-    if diagnosis.pools.is_empty() {
-        lines.push("pools none: no server runs on this state folder".to_owned());
-    } else {
-        lines.push("pools of the running server".to_owned());
-        lines.extend(diagnosis.pools.iter().map(pool_text));
+    match diagnosis.pools.as_deref() {
+        Err(reason) => lines.push(format!("pools unknown: {reason}")),
+        Ok([]) => lines.push("pools none: no server runs on this state folder".to_owned()),
+        Ok(pools) => {
+            lines.push("pools of the running server".to_owned());
+            lines.extend(pools.iter().map(pool_text));
+        }
     }
     lines.push(diagnosis.refusal.clone().unwrap_or_else(|| {
         let word = if diagnosis.may_serve() {
@@ -272,7 +301,8 @@ fn as_json(diagnosis: &Diagnosis) -> Value {
             Ok((start, run)) => json!({"completed": true, "start_ms": start, "run_ms": run}),
             Err(reason) => json!({"completed": false, "reason": reason}),
         }),
-        "pools": diagnosis.pools.iter().map(pool_json).collect::<Vec<_>>(),
+        "pools": diagnosis.pools.iter().flatten().map(pool_json).collect::<Vec<_>>(),
+        "pools_unknown": diagnosis.pools.as_ref().err(),
         "may_serve": diagnosis.may_serve(),
         "refusal": diagnosis.refusal,
     })
@@ -335,6 +365,17 @@ mod tests {
     }
 
     #[test]
+    fn a_state_folder_that_cannot_be_made_is_told_and_nothing_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let told = unusable(&file.join("state")).unwrap();
+        assert!(told.contains("cannot use the state folder"), "{told}");
+        assert_eq!(unusable(&folder.path().join("a/b")), None);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
     fn a_failed_self_test_means_that_nothing_may_serve() {
         let mut diagnosis = Diagnosis {
             isolation: isolation("full", "seccomp", LayerState::Enforced),
@@ -342,12 +383,16 @@ mod tests {
             tools: vec![("uv", None, "absent")],
             environment: None,
             self_test: None,
-            pools: Vec::new(),
+            pools: Ok(Vec::new()),
         };
         assert_eq!(as_json(&diagnosis)["may_serve"], true);
         assert!(as_text(&diagnosis).contains("absent"));
         diagnosis.self_test = Some(Err("no".into()));
         assert_eq!(as_json(&diagnosis)["may_serve"], false);
         assert!(as_text(&diagnosis).contains("self-test failed: no"));
+        assert!(as_text(&diagnosis).contains("no server runs"));
+        diagnosis.pools = Err("it belongs to uid 7".into());
+        assert!(as_text(&diagnosis).contains("pools unknown: it belongs to uid 7"));
+        assert_eq!(as_json(&diagnosis)["pools_unknown"], "it belongs to uid 7");
     }
 }

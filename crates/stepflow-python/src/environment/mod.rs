@@ -233,14 +233,19 @@ impl Environments {
         })
     }
 
-    /// The default environment's folder, if it has been built for this interpreter.
-    #[must_use]
-    pub fn find_default(&self, python: Option<&Path>) -> Option<PathBuf> {
-        let resolved = interpreter::resolve(python).ok()?;
+    /// The interpreter of the default environment, and its folder if it has been built for that one.
+    ///
+    /// Errors: no interpreter is usable.
+    pub fn find_default(
+        &self,
+        python: Option<&Path>,
+    ) -> Result<(PathBuf, Option<PathBuf>), EnvironmentError> {
+        let resolved = interpreter::resolve(python)?;
         let root = self
             .folder
             .join(digest_of(DEFAULT_LOCK, &resolved.identity));
-        root.join(MANIFEST).exists().then_some(root)
+        let built = root.join(MANIFEST).exists().then_some(root);
+        Ok((resolved.interpreter.executable, built))
     }
 
     /// Every environment that is whole, by digest.
