@@ -27,6 +27,7 @@ pub(crate) enum Command {
     /// Say which isolation layers hold here, and how to mend those that do not
     Doctor(DoctorArguments),
     /// Register Python modules as tools, show them, and call their functions with JSON
+    #[command(arg_required_else_help = false)]
     Tool {
         #[command(subcommand)]
         command: ToolCommand,
@@ -38,7 +39,7 @@ pub(crate) enum Command {
     /// Show executions that were recorded, or one of them
     History(HistoryArguments),
     /// Make, change, list and remove the environments guests see
-    #[command(name = "env")]
+    #[command(name = "env", arg_required_else_help = false)]
     Environment {
         #[command(subcommand)]
         command: EnvironmentCommand,

@@ -75,6 +75,9 @@ async fn service(
     if let DatabaseAddress::File(path) = &address
         && !is_there(path)?
     {
+        if arguments.records.is_some() {
+            bail!("there are no records at `{}`", path.display());
+        }
         return Ok(None);
     }
     Ok(Some(Arc::new(Database::open_to_read(&address).await?)))
@@ -155,7 +158,8 @@ fn row(one: &ExecutionSummary) -> String {
         end(one),
         optional(one.return_code, ""),
         optional(one.execution_time_ms, " ms"),
-        optional(one.memory_usage_kb.map(|kib| kib / 1024), " MiB"),
+        // Up, as `run` tells it.
+        optional(one.memory_usage_kb.map(|kib| (kib + 1023) / 1024), " MiB"),
         one.environment.as_deref().map_or("-", short),
     )
 }
@@ -258,9 +262,10 @@ mod tests {
             started_ms: 0,
             ended_ms: None,
             execution_time_ms: None,
-            memory_usage_kb: None,
+            memory_usage_kb: Some(1025),
         };
         let row = row(&summary);
+        assert!(row.contains(" 2 MiB"), "{row}");
         assert!(row.contains("raised: E\\n\\u{1b}[2J"), "{row}");
         assert!(!row.contains(char::is_control), "{row}");
     }

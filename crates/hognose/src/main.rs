@@ -120,9 +120,11 @@ fn explain(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
+    let rendered = error.render().to_string();
     note(&format!(
-        "error: {}; see `hognose --help`",
-        argument_sentence(&error.render().to_string())
+        "error: {}; see `{} --help`",
+        argument_sentence(&rendered),
+        command_of(&rendered)
     ));
     exit::OWN_ERROR.into()
 }
@@ -138,6 +140,16 @@ fn argument_sentence(rendered: &str) -> String {
         guess.contains("similar").then_some(guess)
     });
     guess.map_or(what.clone(), |guess| format!("{what}; {guess}"))
+}
+
+/// The command whose usage clap shows, such as `hognose tool add`.
+fn command_of(rendered: &str) -> String {
+    let usage = rendered
+        .lines()
+        .find_map(|line| line.strip_prefix("Usage: "));
+    let words = usage.unwrap_or("hognose").split(' ');
+    let is_command = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase());
+    words.take_while(is_command).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -157,11 +169,14 @@ mod tests {
 
     #[test]
     fn what_clap_says_becomes_one_sentence() {
-        let rendered = "error: unexpected argument '--limt' found\n\n  tip: a similar argument exists: '--limit'\n\nUsage: x\n";
+        let rendered = "error: unexpected argument '--limt' found\n\n  tip: a similar argument exists: '--limit'\n\nUsage: hognose --limit\n";
         assert_eq!(
             argument_sentence(rendered),
             "unexpected argument '--limt' found; a similar argument exists: '--limit'"
         );
+        assert_eq!(command_of(rendered), "hognose");
+        let rendered = "error: x\n\nUsage: hognose tool add [OPTIONS] <NAME>\n";
+        assert_eq!(command_of(rendered), "hognose tool add");
         let rendered = "error: the following were not provided:\n  <FILE>\n\nUsage: x\n";
         assert_eq!(
             argument_sentence(rendered),

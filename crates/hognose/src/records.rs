@@ -64,7 +64,8 @@ impl RecordsWish {
         };
         common.create_state_dir()?;
         let instance = Instance::take(&common.state_dir)?;
-        let database = Database::open(&address).await?;
+        let opened = Database::open(&address).await;
+        let database = opened.with_context(|| format!("cannot keep records in `{address}`"))?;
         let recorder = Recorder::begin(database, instance, self.retention).await?;
         Ok(Some(recorder))
     }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use server::{Bound, KeyMode, ServerConfig};
 use stepflow_python::{Engine, EngineExecutor, Environment, LimitPolicy, Recorder};
 use tokio::sync::oneshot;
@@ -136,12 +137,11 @@ fn config(
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<ServerConfig> {
-    let key = if arguments.keyless {
-        KeyMode::Keyless
-    } else {
-        sources
-            .api_key(arguments.api_key.as_deref())?
-            .map_or(KeyMode::Stored, KeyMode::Given)
+    let key = sources.api_key(arguments.api_key.as_deref())?;
+    let key = match (arguments.keyless, key) {
+        (true, Some(_)) => bail!("--keyless asks for no key, but HOGNOSE_API_KEY is one: unset it"),
+        (true, None) => KeyMode::Keyless,
+        (false, key) => key.map_or(KeyMode::Stored, KeyMode::Given),
     };
     let config = ServerConfig {
         listen: Some(sources.listen(arguments.listen.as_deref())?),

@@ -3,6 +3,8 @@
 //!
 //! The only module that reads variables. An empty variable counts as absent.
 
+mod dotenv;
+mod known;
 mod stepflow;
 #[cfg(test)]
 mod tests;
@@ -74,7 +76,8 @@ impl Sources {
     /// Reads this process's variables and `.env`, which has a say in everything for an operator's
     /// commands alone (`for_operator`).
     ///
-    /// Errors: an `.env` that is there and cannot be read, or says what it has no say in.
+    /// Errors: an `.env` that is there and cannot be read, or says what it has no say in; a name that
+    /// is no setting's.
     pub(crate) fn read(for_operator: bool) -> anyhow::Result<Self> {
         let dotenv = match fs::read_to_string(".env") {
             Ok(text) => text,
@@ -88,13 +91,15 @@ impl Sources {
             };
             match value {
                 Ok(value) => drop(variables.insert(name.to_owned(), value)),
-                Err(_) if name.starts_with("HOGNOSE_") || name.starts_with(stepflow::PREFIX) => {
+                Err(_) if name.starts_with(known::PREFIX) || name.starts_with(stepflow::PREFIX) => {
                     bail!("{name} must be UTF-8 text")
                 }
                 Err(_) => {}
             }
         }
-        let dotenv = parse_dotenv(&dotenv);
+        let dotenv = dotenv::parse(&dotenv)?;
+        known::check(&variables, "")?;
+        known::check(&dotenv, " in .env")?;
         stepflow::check(&variables, "")?;
         stepflow::check(&dotenv, " in .env")?;
         if !for_operator {
@@ -392,7 +397,7 @@ impl Sources {
         let foreign = self
             .variables
             .iter()
-            .filter(|(name, _)| !name.starts_with("HOGNOSE_"));
+            .filter(|(name, _)| !name.starts_with(known::PREFIX));
         foreign
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect()
@@ -486,28 +491,4 @@ fn refuse_empty(found: &Found, remedy: &str) -> anyhow::Result<String> {
         bail!("{} is empty; {remedy}", found.origin);
     }
     Ok(found.text.clone())
-}
-
-/// `NAME=VALUE` lines; `export`, comments and matching quotes around a value are understood.
-fn parse_dotenv(text: &str) -> HashMap<String, String> {
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with('#'));
-    lines
-        .filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='))
-        .map(|(name, value)| (name.trim().to_owned(), unquoted(value.trim()).to_owned()))
-        .collect()
-}
-
-fn unquoted(value: &str) -> &str {
-    let quoted = ['"', '\'']
-        .into_iter()
-        .find_map(|quote| value.strip_prefix(quote)?.strip_suffix(quote));
-    // Outside quotes a `#` after a space begins a comment.
-    quoted.unwrap_or_else(|| {
-        value
-            .split_once(" #")
-            .map_or(value, |(value, _)| value.trim_end())
-    })
 }

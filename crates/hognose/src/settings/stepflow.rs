@@ -96,7 +96,7 @@ pub(super) fn check(values: &HashMap<String, String>, place: &str) -> anyhow::Re
             continue;
         };
         let Some(row) = TABLE.iter().find(|row| row.name == name) else {
-            let nearest = nearest(name);
+            let nearest = nearest(name, TABLE.iter().map(|row| row.name));
             bail!("{variable}{place} is no setting; the nearest is {PREFIX}{nearest}");
         };
         if written(row.kind, value).is_none() {
@@ -131,20 +131,14 @@ fn expected(kind: Kind) -> &'static str {
 }
 
 /// The name that shares the most letters in order, counted from either end.
-fn nearest(name: &str) -> &'static str {
-    let common = |row: &&Row| {
-        let same = |(a, b): &(char, char)| a == b;
-        let head = row.name.chars().zip(name.chars()).take_while(same).count();
-        let tail = row
-            .name
-            .chars()
-            .rev()
-            .zip(name.chars().rev())
-            .take_while(same)
-            .count();
-        head + tail
+pub(super) fn nearest<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> &'a str {
+    let same = |(a, b): &(char, char)| a == b;
+    let common = |one: &&str| {
+        let head = one.chars().zip(name.chars());
+        let tail = one.chars().rev().zip(name.chars().rev());
+        head.take_while(same).count() + tail.take_while(same).count()
     };
-    TABLE.iter().max_by_key(common).map_or("", |row| row.name)
+    all.max_by_key(common).unwrap_or_default()
 }
 
 #[cfg(test)]

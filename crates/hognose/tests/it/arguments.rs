@@ -17,6 +17,17 @@ fn wrong_arguments_are_one_sentence_that_names_them() {
         (&["fly"], "fly"),
         (&["run"], "<FILE|FOLDER>"),
         (&["run", "s.py", "--limt", "x"], "--limit"),
+        (&["run", "s.py", "--limt", "x"], "see `hognose run --help`"),
+        (&["tool"], "requires a subcommand"),
+        (&["env"], "requires a subcommand"),
+        (
+            &["history", "--limit", "0"],
+            "--limit: use a whole number from 1 to 1000",
+        ),
+        (
+            &["history", "--records", "absent.sqlite"],
+            "no records at `absent.sqlite`",
+        ),
         (&["run", "absent.py"], "cannot read the script `absent.py`"),
         (&["run", "latin.py"], "not UTF-8"),
         (&["run", "-", "--stdin"], "both the script and its input"),
@@ -58,6 +69,13 @@ fn wrong_settings_are_refused_naming_where_they_stood() {
     let home = Home::new();
     let said = home.refused(&["serve"], &[("HOGNOSE_SLOTS", "many")]);
     assert!(said.contains("HOGNOSE_SLOTS is `many`"), "{said}");
+    let said = home.refused(&["env", "list"], &[("HOGNOSE_SLOT", "4")]);
+    assert!(said.contains("the nearest is HOGNOSE_SLOTS"), "{said}");
+    let said = home.refused(&["serve", "--keyless"], &[("HOGNOSE_API_KEY", "k")]);
+    assert!(said.contains("HOGNOSE_API_KEY is one"), "{said}");
+    fs::write(home.path().join(".env"), "# ours\nHOGNOSE_LISTEN here\n").unwrap();
+    let said = home.refused(&["serve"], &[]);
+    assert!(said.contains("line 2 of .env"), "{said}");
     fs::write(home.path().join(".env"), "HOGNOSE_LISTEN=here\n").unwrap();
     let said = home.refused(&["serve"], &[]);
     assert!(said.contains("HOGNOSE_LISTEN in .env is `here`"), "{said}");
@@ -180,5 +198,30 @@ fn a_wrong_address_of_records_is_refused_without_its_password() {
     ] {
         let said = home.refused(&["serve"], &[(variable, value)]);
         assert!(said.contains(variable), "{said}");
+    }
+}
+
+#[test]
+fn records_that_cannot_be_kept_are_named() {
+    let home = Home::new();
+    let said = home.refused(&["serve", "--records", "absent/x.sqlite"], &[]);
+    let told = "cannot keep records in `absent/x.sqlite`";
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
+fn doctor_says_no_where_serve_would() {
+    let home = Home::with_environments();
+    fs::write(home.path().join("file"), "").unwrap();
+    for (arguments, part) in [
+        (["--python", "/absent/python"], "/absent/python"),
+        (["--state-dir", "file/state"], "cannot use the state folder"),
+    ] {
+        let all = [&["doctor", "--json"], &arguments[..]].concat();
+        let output = home.call(&all, &[]);
+        let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert_eq!(told["may_serve"], false, "{told}");
+        assert!(told["refusal"].to_string().contains(part), "{told}");
     }
 }

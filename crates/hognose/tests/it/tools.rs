@@ -206,3 +206,21 @@ fn a_running_server_answers_calls_and_records_whose_they_are() {
     assert!(server.ids("tool=sums").is_empty());
     assert_eq!(server.ids("").len(), 4, "its calls stay");
 }
+
+#[test]
+fn a_tool_wants_no_environment_that_is_not_there() {
+    let home = Home::with_environments();
+    fs::write(home.path().join("f.py"), "def f(): pass").unwrap();
+    let server = home.serve();
+    let said = home.refused(
+        &["tool", "add", "f", "f.py", "--environment", "0123456789ab"],
+        &[],
+    );
+    assert!(said.contains("0123456789ab"), "{said}");
+    assert!(
+        home.call(&["tool", "add", "f", "f.py"], &[])
+            .status
+            .success()
+    );
+    server.stop();
+}
