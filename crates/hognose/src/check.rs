@@ -2,15 +2,16 @@
 //!
 //! The script is as hostile here as anywhere: the renderer replaces what could steer a terminal.
 
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use anyhow::Context;
 use stepflow_python::{Finding, Judgement, SecurityLevel, parser, validator};
 
 use crate::arguments::CheckArguments;
 use crate::exit;
+use crate::input::Most;
 use crate::output::{self, note};
+use crate::script;
 use crate::settings::Sources;
 
 /// Shows every finding; returns the exit code of a script that would be rejected if there is one.
@@ -22,8 +23,10 @@ pub(crate) async fn check(arguments: CheckArguments, sources: &Sources) -> anyho
         .map(version)
         .transpose()?;
     let file = arguments.file.clone();
+    let policy = sources.limit_policy(&[])?;
+    let most = Most::of(&policy, &policy.defaults);
     // It may wait for somebody to type.
-    let bytes = tokio::task::spawn_blocking(move || read(&file)).await??;
+    let bytes = tokio::task::spawn_blocking(move || script::source(&file, most)).await??;
     let (source, findings) = match parser::decode(&bytes) {
         Ok(source) => {
             let findings = validator::check(&source, level, version).await?;
@@ -45,22 +48,12 @@ pub(crate) async fn check(arguments: CheckArguments, sources: &Sources) -> anyho
     Ok(code)
 }
 
-fn read(file: &str) -> anyhow::Result<Vec<u8>> {
-    if file == "-" {
-        let mut bytes = Vec::new();
-        let read = std::io::stdin().read_to_end(&mut bytes);
-        read.context("cannot read the script from standard input")?;
-        return Ok(bytes);
-    }
-    std::fs::read(file).with_context(|| format!("cannot read the script `{file}`"))
-}
-
 fn version(text: &str) -> anyhow::Result<parser::PythonVersionNumber> {
     let numbers = text
         .split_once('.')
         .map(|(major, minor)| (major.parse(), minor.parse()));
     match numbers {
-        Some((Ok(3), Ok(minor))) => Ok((3, minor)),
+        Some((Ok(3), Ok(minor))) if (3, minor) <= parser::newest_version() => Ok((3, minor)),
         _ => anyhow::bail!("--python-version is `{text}`; use a version such as 3.11"),
     }
 }
@@ -153,7 +146,7 @@ mod tests {
     #[test]
     fn versions_are_those_of_python_3() {
         assert_eq!(version("3.11").unwrap(), (3, 11));
-        for wrong in ["3", "2.7", "3.x", "3.11.7", ""] {
+        for wrong in ["3", "3.99", "2.7", "3.x", "3.11.7", ""] {
             assert!(version(wrong).is_err(), "{wrong}");
         }
     }

@@ -9,6 +9,7 @@ mod doctor;
 mod environment;
 mod exit;
 mod history;
+mod input;
 mod limits;
 mod output;
 mod program;

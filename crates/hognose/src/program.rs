@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use stepflow_python::executor::of_script;
+use stepflow_python::parser::decode;
 use stepflow_python::{Call, Entry, EntryPoint, InputFile, PythonError, ScriptRequest};
 
 use crate::arguments::RunArguments;
+use crate::input::Most;
 use crate::script::{self, Script};
 
 /// What was read.
@@ -22,14 +24,14 @@ pub(crate) struct Program {
 /// Reads what `arguments` name.
 ///
 /// Errors: one sentence about the first thing that cannot be had, or makes no sense.
-pub(crate) async fn read(arguments: &RunArguments) -> anyhow::Result<Program> {
+pub(crate) async fn read(arguments: &RunArguments, most: Most) -> anyhow::Result<Program> {
     let pairs = arguments.files.clone();
     let Some(path) = arguments.path.clone() else {
         let name = arguments.module.clone().unwrap_or_default();
         return Ok(Program {
             entry: Entry::Module(name),
             source: String::new(),
-            files: blocking(move || script::given(&pairs)).await?,
+            files: blocking(move || script::given(&pairs, most)).await?,
         });
     };
     let point = match (&arguments.entry, &arguments.module) {
@@ -41,20 +43,34 @@ pub(crate) async fn read(arguments: &RunArguments) -> anyhow::Result<Program> {
         if arguments.function.is_some() {
             bail!("a function is one of a script: name its file instead of the folder `{path}`");
         }
-        let mut program = folder(path, point).await?;
-        let given = blocking(move || script::given(&pairs)).await?;
-        let is_replaced = |file: &InputFile| given.iter().any(|one| one.name == file.name);
-        program.files.retain(|file| !is_replaced(file));
-        program.files.extend(given);
-        return Ok(program);
+        let program = folder(path, point).await?;
+        let given = blocking(move || script::given(&pairs, most)).await?;
+        return program.with(given);
     }
     let entry = entry(arguments)?;
-    let Script { source, files } = blocking(move || script::read(&path, &pairs)).await?;
+    let Script { source, files } = blocking(move || script::read(&path, &pairs, most)).await?;
     Ok(Program {
         entry,
         source,
         files,
     })
+}
+
+impl Program {
+    /// The same with `given`, each in the place of a file of its name; one of them may be what runs.
+    fn with(mut self, mut given: Vec<InputFile>) -> anyhow::Result<Self> {
+        if let Entry::Script(name) = &self.entry
+            && let Some(at) = given.iter().position(|file| file.name == *name)
+        {
+            let decoded = decode(&given.swap_remove(at).content);
+            self.source =
+                decoded.map_err(|finding| anyhow!("`--file {name}`: {}", finding.message))?;
+        }
+        let is_replaced = |file: &InputFile| given.iter().any(|one| one.name == file.name);
+        self.files.retain(|file| !is_replaced(file));
+        self.files.extend(given);
+        Ok(self)
+    }
 }
 
 async fn folder(path: String, point: EntryPoint) -> anyhow::Result<Program> {

@@ -1,6 +1,6 @@
 //! `hognose run`: one program, confined, with its output as it comes and its end told truthfully.
 
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use bytes::Bytes;
 use server::RemoteExecutor;
 use stepflow_python::{
     Engine, EnvironmentChoice, Event, Execution, ExecutionError, ExecutionReport, ExecutionRequest,
-    LimitOverrides, PythonExecutor, ServingUser, Tier,
+    LimitOverrides, OutputStream, PythonExecutor, ServingUser, Tier,
 };
 
 use crate::arguments::RunArguments;
+use crate::input::{self, Most};
 use crate::report::{self, Streamed};
 use crate::settings::{Common, Sources};
 use crate::signals::Stop;
@@ -54,14 +55,14 @@ async fn prepare(
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<Prepared> {
-    let mut request = request(arguments).await?;
+    let mut request = request(arguments, sources).await?;
     request.policy = sources.policy(arguments.policy.as_deref())?;
     request.environment = arguments.choice();
     let runner = Runner::find(arguments, &request.environment, common, sources).await?;
     Ok(Prepared { runner, request })
 }
 
-async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
+async fn request(arguments: &RunArguments, sources: &Sources) -> anyhow::Result<ExecutionRequest> {
     if arguments.stdin && arguments.path.as_deref() == Some("-") {
         bail!("standard input cannot be both the script and its input: name the script's file");
     }
@@ -69,9 +70,12 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
     for pair in &arguments.limits {
         limits::set_pair(&mut limits, pair)?;
     }
-    let program = program::read(arguments).await?;
+    let policy = sources.limit_policy(&[])?;
+    let most = Most::of(&policy, &policy.resolve(&limits)?);
+    let program = program::read(arguments, most).await?;
     let stdin = if arguments.stdin {
-        let read = tokio::task::spawn_blocking(read_stdin).await;
+        let read = move || input::standard(most.input, "standard input").map(Bytes::from);
+        let read = tokio::task::spawn_blocking(read).await;
         Some(read.context("cannot read standard input")??)
     } else {
         None
@@ -86,14 +90,6 @@ async fn request(arguments: &RunArguments) -> anyhow::Result<ExecutionRequest> {
         // The executor scans the source for its hints; the level is a setting.
         ..Default::default()
     })
-}
-
-fn read_stdin() -> anyhow::Result<Bytes> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut bytes)
-        .context("cannot read standard input")?;
-    Ok(bytes.into())
 }
 
 /// What runs the script: a server of this state folder, or an engine of our own.
@@ -187,31 +183,47 @@ pub(crate) async fn supervise(
 }
 
 /// Passes output on until the end. A reader of ours that went away ends the execution.
+///
+/// Errors: the execution has no outcome; or its output could not be written, which ends it.
 async fn follow(
     mut execution: Execution,
     show: bool,
     mut stop: Stop,
-) -> Result<(ExecutionReport, Streamed), ExecutionError> {
+) -> anyhow::Result<(ExecutionReport, Streamed)> {
     let mut streamed = Streamed::default();
     let mut cancelled = false;
+    let mut unwritten = None;
     loop {
         tokio::select! {
             event = execution.next() => match event {
                 Some(Event::Started) => {}
                 Some(Event::Output(stream, bytes)) => {
-                    if show && !cancelled && streamed.pass(stream, &bytes).is_err() {
+                    if show && !cancelled && let Err(error) = streamed.pass(stream, &bytes) {
                         execution.cancel();
                         cancelled = true;
+                        unwritten = Some((stream, error)).filter(|(_, error)| error.kind() != ErrorKind::BrokenPipe);
                     }
                 }
-                Some(Event::Finished(report)) => return Ok((*report, streamed)),
-                Some(Event::Failed(error)) => return Err(error),
-                None => return Err(ExecutionError::Lost { what: "the supervisor task" }),
+                Some(Event::Finished(report)) => {
+                    return match unwritten {
+                        None => Ok((*report, streamed)),
+                        Some((stream, error)) => Err(error).with_context(|| format!("cannot write to {}", stream_name(stream))),
+                    };
+                }
+                Some(Event::Failed(error)) => return Err(error.into()),
+                None => return Err(ExecutionError::Lost { what: "the supervisor task" }.into()),
             },
             () = stop.wanted(), if !cancelled => {
                 execution.cancel();
                 cancelled = true;
             }
         }
+    }
+}
+
+fn stream_name(stream: OutputStream) -> &'static str {
+    match stream {
+        OutputStream::Stdout => "standard output",
+        OutputStream::Stderr => "standard error",
     }
 }

@@ -3,13 +3,13 @@
 //! A script may list files that stand beside it in its PEP 723 block. Nobody has read the script,
 //! so nothing outside its own folder is ever handed over on its word.
 
-use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use stepflow_python::InputFile;
 use stepflow_python::parser::script_metadata;
+
+use crate::input::{self, Most};
 
 /// What was read.
 #[derive(Debug)]
@@ -24,17 +24,11 @@ pub(crate) struct Script {
 ///
 /// Errors: one sentence about the first thing that cannot be had. A `--file` replaces a file of
 /// the same name that the script itself names.
-pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
-    let (bytes, folder) = if file == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .context("cannot read the script from standard input")?;
-        (bytes, None)
-    } else {
-        let bytes = fs::read(file).with_context(|| format!("cannot read the script `{file}`"))?;
-        (bytes, Some(folder_of(Path::new(file))?))
-    };
+pub(crate) fn read(file: &str, pairs: &[String], most: Most) -> anyhow::Result<Script> {
+    let bytes = source(file, most)?;
+    let folder = (file != "-")
+        .then(|| folder_of(Path::new(file)))
+        .transpose()?;
     let source = String::from_utf8(bytes)
         .map_err(|_| anyhow::anyhow!("the script `{file}` is not UTF-8: convert it first"))?;
     // A byte order mark is no part of the text. Source: PEP 263.
@@ -42,11 +36,12 @@ pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
         .strip_prefix('\u{feff}')
         .map(str::to_owned)
         .unwrap_or(source);
-    let mut files = given(pairs)?;
+    let mut files = given(pairs, most)?;
+    let given = files.len();
     for path in named_files(&source)? {
         let name = file_name(Path::new(&path))
             .with_context(|| format!("the script names `{path}`, which is no file name"))?;
-        if files.iter().any(|file| file.name == name) {
+        if files[..given].iter().any(|file| file.name == name) {
             continue;
         }
         let folder = folder.as_deref().with_context(|| {
@@ -54,11 +49,25 @@ pub(crate) fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
         })?;
         files.push(InputFile {
             name,
-            content: beside(folder, &path)?.into(),
+            content: beside(folder, &path, left(&files, most))?.into(),
         });
     }
     refuse_duplicates(&files)?;
     Ok(Script { source, files })
+}
+
+/// The bytes of a script; `-` is standard input.
+pub(crate) fn source(file: &str, most: Most) -> anyhow::Result<Vec<u8>> {
+    if file == "-" {
+        return input::standard(most.source, "the script on standard input");
+    }
+    input::file(file, most.source, &format!("the script `{file}`"))
+}
+
+/// Bytes that files may still have beside `files`.
+fn left(files: &[InputFile], most: Most) -> u64 {
+    let taken: usize = files.iter().map(|file| file.content.len()).sum();
+    most.input.saturating_sub(taken as u64)
 }
 
 fn folder_of(script: &Path) -> anyhow::Result<PathBuf> {
@@ -72,21 +81,25 @@ fn folder_of(script: &Path) -> anyhow::Result<PathBuf> {
 }
 
 /// The files of `--file`: the caller's own choice, so any file will do.
-pub(crate) fn given(pairs: &[String]) -> anyhow::Result<Vec<InputFile>> {
-    let files: anyhow::Result<Vec<_>> = pairs.iter().map(|pair| one_given(pair)).collect();
-    let files = files?;
+pub(crate) fn given(pairs: &[String], most: Most) -> anyhow::Result<Vec<InputFile>> {
+    let mut files = Vec::new();
+    for pair in pairs {
+        files.push(one_given(pair, left(&files, most))?);
+    }
     refuse_duplicates(&files)?;
     Ok(files)
 }
 
-fn one_given(pair: &str) -> anyhow::Result<InputFile> {
+fn one_given(pair: &str, most: u64) -> anyhow::Result<InputFile> {
     let (name, path) = pair.split_once('=').with_context(|| {
         format!("`--file {pair}` must be NAME=PATH, such as data.csv=./data.csv")
     })?;
     if !InputFile::is_valid_name(name) {
-        bail!("input file name {name:?} must be plain names with `/` between them");
+        bail!(
+            "input file name {name:?} must be plain names of at most 255 bytes, with `/` between them"
+        );
     }
-    let content = fs::read(path).with_context(|| format!("cannot read the input file `{path}`"))?;
+    let content = input::file(path, most, &format!("the input file `{path}`"))?;
     Ok(InputFile {
         name: name.to_owned(),
         content: content.into(),
@@ -114,7 +127,7 @@ fn file_name(path: &Path) -> Option<String> {
 }
 
 /// A plain file that really lies below `folder`, links followed.
-fn beside(folder: &Path, path: &str) -> anyhow::Result<Vec<u8>> {
+fn beside(folder: &Path, path: &str, most: u64) -> anyhow::Result<Vec<u8>> {
     let real = folder
         .join(path)
         .canonicalize()
@@ -125,8 +138,7 @@ fn beside(folder: &Path, path: &str) -> anyhow::Result<Vec<u8>> {
     if !real.is_file() {
         bail!("the script names `{path}`, which is no plain file");
     }
-    fs::read(&real)
-        .with_context(|| format!("cannot read `{path}`, which the script names in `files`"))
+    input::file(real, most, &format!("`{path}`, which the script names,"))
 }
 
 /// `files` of the table `[tool.hognose]` in the script's own block. Source: PEP 723.
@@ -149,7 +161,16 @@ fn named_files(source: &str) -> anyhow::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use stepflow_python::{LimitPolicy, Limits};
+
     use super::*;
+
+    fn read(file: &str, pairs: &[String]) -> anyhow::Result<Script> {
+        let most = Most::of(&LimitPolicy::default(), &Limits::default());
+        super::read(file, pairs, most)
+    }
 
     const BLOCK: &str = "# /// script\n# [tool.hognose]\n# files = [\"a.csv\"]\n# ///\nprint(1)\n";
 
@@ -217,6 +238,47 @@ mod tests {
         }
         fs::write(&script, BLOCK.replace("a.csv", "absent")).unwrap();
         assert!(refused(&script, &[]).contains("cannot find `absent`"));
+    }
+
+    #[test]
+    fn two_files_of_one_last_name_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("s.py");
+        fs::write(
+            &script,
+            BLOCK.replace("\"a.csv\"", "\"a.csv\", \"sub/a.csv\""),
+        )
+        .unwrap();
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        for name in ["a.csv", "sub/a.csv"] {
+            fs::write(folder.path().join(name), "1").unwrap();
+        }
+        assert!(refused(&script, &[]).contains("two input files are named `a.csv`"));
+        let own = format!("a.csv={}", script.display());
+        assert_eq!(
+            read(script.to_str().unwrap(), &[own]).unwrap().files.len(),
+            1
+        );
+    }
+
+    #[test]
+    fn all_files_together_have_a_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("s.py");
+        fs::write(&script, BLOCK).unwrap();
+        fs::write(folder.path().join("a.csv"), "12345").unwrap();
+        let most = |input| Most {
+            source: 1000,
+            input,
+        };
+        let all = |input| {
+            let pair = format!("b={}", folder.path().join("a.csv").display());
+            super::read(script.to_str().unwrap(), &[pair], most(input))
+        };
+        assert_eq!(all(10).unwrap().files.len(), 2);
+        let told = all(9).unwrap_err().to_string();
+        assert!(told.starts_with("`a.csv`, which the script names, has more than 4 bytes"));
+        assert!(refused(&script, &["b=/dev/zero"]).contains("has more than 268435456 bytes"));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! A running server of the same state folder is asked; else the records of the folder are opened,
 //! and a call has an engine of its own.
 
-use std::io::Read;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
@@ -15,6 +14,7 @@ use stepflow_python::{
 };
 
 use crate::arguments::{ToolCommand, ToolWish};
+use crate::input::{self, Most};
 use crate::output::{line, note};
 use crate::run::{self, Show};
 use crate::serve::FAREWELL;
@@ -64,7 +64,7 @@ pub(crate) async fn tool(command: ToolCommand, sources: &Sources) -> anyhow::Res
             ..
         } => {
             sources.check_executor()?;
-            let arguments = read_arguments(&arguments)?;
+            let arguments = read_arguments(&arguments, most(sources)?)?;
             let show = Show {
                 json,
                 output: &output,
@@ -153,7 +153,7 @@ fn order(wish: ToolWish, sources: &Sources) -> anyhow::Result<ToolOrder> {
             .map(|text| text.parse().map_err(told))
             .transpose()?,
         description: wish.description,
-        source: script::read(&wish.file, &[])?.source,
+        source: script::read(&wish.file, &[], most(sources)?)?.source,
         settings: ToolSettings {
             policy: sources.policy(wish.policy.as_deref())?,
             environment: wish.environment,
@@ -164,19 +164,20 @@ fn order(wish: ToolWish, sources: &Sources) -> anyhow::Result<ToolOrder> {
     })
 }
 
+/// The most that is read of a source, or of arguments.
+fn most(sources: &Sources) -> anyhow::Result<Most> {
+    let policy = sources.limit_policy(&[])?;
+    Ok(Most::of(&policy, &policy.defaults))
+}
+
 /// A JSON object, or what stands on standard input for `-`.
-fn read_arguments(text: &str) -> anyhow::Result<Arguments> {
-    let mut read = String::new();
-    let text = if text == "-" {
-        let mut input = std::io::stdin();
-        input
-            .read_to_string(&mut read)
-            .context("cannot read the arguments")?;
-        read.as_str()
+fn read_arguments(text: &str, most: Most) -> anyhow::Result<Arguments> {
+    let read = if text == "-" {
+        serde_json::from_slice(&input::standard(most.source, "what the call is given")?)
     } else {
-        text
+        serde_json::from_str(text)
     };
-    serde_json::from_str(text).context("the arguments must be one JSON object")
+    read.context("the arguments must be one JSON object")
 }
 
 fn names(tool: &Tool) -> String {

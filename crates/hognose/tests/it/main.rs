@@ -6,6 +6,7 @@ mod bench;
 mod builds;
 mod check;
 mod environments;
+mod input;
 mod records;
 mod run;
 mod served;

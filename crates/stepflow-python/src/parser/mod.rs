@@ -156,6 +156,13 @@ pub(crate) fn newest() -> PythonVersion {
     PythonVersion::latest_preview()
 }
 
+/// The newest Python whose syntax is known.
+#[must_use]
+pub fn newest_version() -> PythonVersionNumber {
+    let newest = newest();
+    (newest.major, newest.minor)
+}
+
 /// The tree, recovered where the syntax is wrong. Only for pool threads.
 fn parse(source: &str, version: PythonVersion) -> Result<Parsed<ModModule>, Refused> {
     let admitted = caps::admit(source)?;
