@@ -7,6 +7,7 @@ use std::path::Path;
 
 use engine::Interpreter;
 
+use super::program;
 use super::uv::{self, Install};
 use super::{EnvironmentError, MANIFEST, Manifest, Progress};
 
@@ -122,7 +123,7 @@ fn write_interpreter(folder: &Path, python: &Interpreter) -> io::Result<()> {
 }
 
 fn prepare_fonts(python: &Path, site: &Path, share: &Path) -> Result<(), EnvironmentError> {
-    let output = uv::command(python)
+    let output = program::command(python)
         .args(["-I", "-B", "-c", FONTS_SCRIPT])
         .arg(site)
         .arg(share)
