@@ -1,4 +1,7 @@
 //! Programs that a build calls: found by name, told few variables, quoted when they fail.
+//!
+//! None of them outlives the thread that called it, which waits for it: not even where this process
+//! is killed.
 
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -122,7 +125,8 @@ pub(super) fn bare_command(program: &Path) -> Command {
     command
 }
 
-/// A command with the caller's variables but those that would change an interpreter.
+/// A command with the caller's variables but those that would change an interpreter. Whoever starts
+/// it waits for it in the same thread.
 #[expect(
     clippy::disallowed_methods,
     reason = "the module that calls uv and its interpreters"
@@ -137,6 +141,7 @@ pub(super) fn command(program: &Path) -> Command {
     {
         command.env("SSL_CERT_FILE", file);
     }
+    engine::die_with_caller(&mut command);
     command
 }
 
@@ -146,13 +151,27 @@ fn is_pythons(name: &std::ffi::OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     #[test]
     fn a_tool_that_fails_is_quoted() {
         let mut shell = command(Path::new("/bin/sh"));
-        let error = follow(shell.args(["-c", "echo one >&2; exit 3"]), "try", &|_| {}).unwrap_err();
+        let error = follow(
+            shell.args(["-c", "echo one >&2; exit 3"]),
+            "try",
+            &|_| {},
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("cannot try"), "{error}");
         assert!(error.to_string().contains("one"), "{error}");
+    }
+
+    #[test]
+    fn a_program_ends_with_the_thread_that_started_it() {
+        let start = || command(Path::new("sleep")).arg("600").spawn().unwrap();
+        let mut sleeping = std::thread::spawn(start).join().unwrap();
+        assert_eq!(sleeping.wait().unwrap().signal(), Some(9));
     }
 }
