@@ -59,6 +59,8 @@ pub(crate) struct Common {
     pub(crate) preload: Option<String>,
     /// Whether zygotes do without a snapshot.
     pub(crate) plain: bool,
+    /// Whether environments are built of what was downloaded before.
+    pub(crate) offline: bool,
 }
 
 /// Which program of the host is run, whose programs and how weak a sandbox is enough. Somebody who
@@ -155,6 +157,7 @@ impl Sources {
             min_tier,
             preload: preload.map(|found| found.text),
             plain: flags.plain || self.switch("HOGNOSE_PLAIN")?,
+            offline: self.switch("HOGNOSE_OFFLINE")?,
         })
     }
 

@@ -22,6 +22,7 @@ pub(super) struct Order<'a> {
     pub(super) digest: &'a str,
     pub(super) lock: &'a str,
     pub(super) cache: &'a Path,
+    pub(super) offline: bool,
     /// Made by us; the caller moves it to its place.
     pub(super) folder: &'a Path,
 }
@@ -47,6 +48,7 @@ pub(super) fn build(
             lock: &lock,
             target: &site,
             cache: order.cache,
+            offline: order.offline,
         },
         progress,
     )?;

@@ -29,6 +29,8 @@ use engine::{Environment, Fault, Interpreter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use self::uv::Fetching;
+
 pub use self::config::{EnvironmentConfig, EnvironmentId, InstallPolicy, PipConfig};
 pub use self::ending::end_builds;
 pub use self::manager::ManagedEnvironments;
@@ -58,12 +60,15 @@ pub enum EnvironmentError {
     },
     /// The interpreter comes without its `venv` module.
     #[error(
-        "{} cannot make a venv to fetch uv with; install it (apt install python3-venv), or put `uv` on PATH",
-        python.display()
+        "{} cannot make a venv to fetch uv with; install it (apt install python3-venv), or put `uv` on PATH; it says: {}",
+        python.display(),
+        said::sentence(said)
     )]
     NoVenv {
         /// The interpreter.
         python: PathBuf,
+        /// Its last words.
+        said: String,
     },
     /// A program we called failed.
     #[error("cannot {doing}: {}", said::sentence(said))]
@@ -91,6 +96,11 @@ pub enum EnvironmentError {
         /// What the installer said about which.
         said: String,
     },
+    /// Another process has the folder of requested environments.
+    #[error(
+        "another hognose manages the environments of this state folder; try again when it has ended, or give another --state-dir"
+    )]
+    Held,
     /// Too many builds wait.
     #[error("too many builds of environments wait; try again later")]
     Busy,
@@ -113,7 +123,7 @@ impl EnvironmentError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Refused { .. } | Self::Packages { .. } | Self::Unknown { .. } => Fault::Caller,
-            Self::InUse(_) | Self::Busy => Fault::Capacity,
+            Self::InUse(_) | Self::Busy | Self::Held => Fault::Capacity,
             Self::Interpreter { .. }
             | Self::NoVenv { .. }
             | Self::Tool { .. }
@@ -174,6 +184,7 @@ pub struct Environments {
     folder: PathBuf,
     tools: PathBuf,
     cache: PathBuf,
+    offline: bool,
 }
 
 impl Environments {
@@ -185,7 +196,14 @@ impl Environments {
             folder: state.join("environments"),
             tools: state.join("tools"),
             cache: state.join("cache/uv"),
+            offline: false,
         }
+    }
+
+    /// Whether only what was downloaded before is used.
+    #[must_use]
+    pub fn offline(self, offline: bool) -> Self {
+        Self { offline, ..self }
     }
 
     /// The default environment for an interpreter, built if it is not there. Blocks for a build.
@@ -201,6 +219,8 @@ impl Environments {
         let root = self.folder.join(&digest);
         if !root.join(MANIFEST).exists() {
             self.build(&digest, &resolved.interpreter, progress)?;
+        } else {
+            self.sweep();
         }
         let packages = read_manifest(&root)?.packages;
         Ok(Environment {
@@ -280,13 +300,19 @@ impl Environments {
         progress: &dyn Fn(Progress),
     ) -> Result<(), EnvironmentError> {
         self.place(digest, progress, |folder| {
-            let uv = uv::find(&self.tools, &python.executable, progress)?;
+            let fetching = if self.offline {
+                Fetching::Offline
+            } else {
+                Fetching::Allowed(progress)
+            };
+            let uv = uv::find(&self.tools, &python.executable, &fetching)?;
             let order = build::Order {
                 uv: &uv,
                 python,
                 digest,
                 lock: DEFAULT_LOCK,
                 cache: &self.cache,
+                offline: self.offline,
                 folder,
             };
             build::build(&order, progress)
@@ -385,21 +411,5 @@ mod tests {
             environments.show("ab"),
             Err(EnvironmentError::Unknown { .. })
         ));
-    }
-
-    #[test]
-    fn the_remains_of_a_killed_build_go_and_locks_stay() {
-        let state = tempfile::tempdir().unwrap();
-        let environments = Environments::new(state.path());
-        let folder = state.path().join("environments");
-        fs::create_dir_all(folder.join(".d.1/lib")).unwrap();
-        fs::write(folder.join(".d.lock"), "").unwrap();
-        environments.remove_remains("d");
-        let left: Vec<_> = fs::read_dir(&folder)
-            .unwrap()
-            .flatten()
-            .map(|e| e.file_name())
-            .collect();
-        assert_eq!(left, [".d.lock"]);
     }
 }

@@ -26,9 +26,9 @@ const PULSE: Duration = Duration::from_millis(100);
 pub(super) fn follow(
     command: &mut Command,
     doing: &str,
-    each: &dyn Fn(&str),
+    each: &mut dyn FnMut(&str),
 ) -> Result<(), EnvironmentError> {
-    run(command, None, &mut |line| each(line)).map_err(|failed| match failed {
+    run(command, None, each).map_err(|failed| match failed {
         RunError::Failed(said) => EnvironmentError::Tool {
             doing: doing.to_owned(),
             said,
@@ -161,7 +161,7 @@ mod tests {
         let error = follow(
             shell.args(["-c", "echo one >&2; exit 3"]),
             "try",
-            &|_| {},
+            &mut |_| {},
         )
         .unwrap_err();
         assert!(error.to_string().contains("cannot try"), "{error}");

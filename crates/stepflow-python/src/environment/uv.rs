@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::config::PipConfig;
 use super::program::{RunError, bare_command, command, follow, run};
-use super::{EnvironmentError, Progress};
+use super::{EnvironmentError, Progress, place, said};
 
 /// Its version and hashes.
 const LOCK: &str = include_str!("../../environments/uv.lock");
@@ -28,21 +28,52 @@ pub(super) struct Install<'a> {
     pub(super) target: &'a Path,
     /// Keeps downloads, so that a killed build goes on where it was.
     pub(super) cache: &'a Path,
+    /// Whether the cache has to have everything.
+    pub(super) offline: bool,
+}
+
+/// Whether what is not here may be fetched.
+pub(super) enum Fetching<'a> {
+    /// Yes, telling how far it is.
+    Allowed(&'a dyn Fn(Progress)),
+    Offline,
 }
 
 /// The program: `uv` on PATH, else the one below `tools`, made if need be.
 ///
-/// Errors: one sentence naming `python3-venv` when a bootstrap needs it.
+/// Errors: one sentence naming `python3-venv` when a bootstrap needs it; there is none, offline.
 pub(super) fn find(
     tools: &Path,
     python: &Path,
-    progress: &dyn Fn(Progress),
+    fetching: &Fetching<'_>,
 ) -> Result<PathBuf, EnvironmentError> {
     if runs(Path::new("uv")) {
         return Ok("uv".into());
     }
+    find_ours(tools, python, fetching)
+}
+
+/// The program below `tools`. One that is half there is never seen: it is fetched beside its place.
+fn find_ours(
+    tools: &Path,
+    python: &Path,
+    fetching: &Fetching<'_>,
+) -> Result<PathBuf, EnvironmentError> {
     let folder = tools.join(format!("uv-{VERSION}"));
     let program = folder.join("bin/uv");
+    if runs(&program) {
+        return Ok(program);
+    }
+    let Fetching::Allowed(progress) = fetching else {
+        return Err(EnvironmentError::Refused {
+            reason: "there is no `uv` here, and nothing is fetched while offline (HOGNOSE_OFFLINE); put `uv` on PATH".into(),
+        });
+    };
+    let at = |doing: &'static str| move |source| EnvironmentError::host(doing, source);
+    std::fs::create_dir_all(tools).map_err(at("make the tools folder"))?;
+    let why = "another hognose is fetching uv";
+    let _lock = place::lock(&tools.join(".uv.lock"), why, progress)?;
+    // Whoever had the lock has made it.
     if runs(&program) {
         return Ok(program);
     }
@@ -53,19 +84,31 @@ pub(super) fn find(
         total: 1,
         text,
     });
+    let made = tools.join(".uv-made");
+    // What a killed process left, and one that does not run.
+    let _ = std::fs::remove_dir_all(&made);
     let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(tools)
-        .map_err(|source| EnvironmentError::host("make the tools folder", source))?;
+    let placed = bootstrap(&made, python)
+        .and_then(|()| std::fs::rename(&made, &folder).map_err(at("put uv in its place")));
+    if placed.is_err() {
+        let _ = std::fs::remove_dir_all(&made);
+    }
+    placed.map(|()| program)
+}
+
+/// Makes a venv in `folder` and installs `uv` there.
+fn bootstrap(folder: &Path, python: &Path) -> Result<(), EnvironmentError> {
     let made = command(python)
         .args(["-I", "-m", "venv"])
-        .arg(&folder)
+        .arg(folder)
         .output();
     let made =
         made.map_err(|source| EnvironmentError::host("run the interpreter's venv", source))?;
     if !made.status.success() {
-        let _ = std::fs::remove_dir_all(&folder);
+        let said = [made.stdout, made.stderr].concat();
         return Err(EnvironmentError::NoVenv {
             python: python.to_owned(),
+            said: String::from_utf8_lossy(&said).into_owned(),
         });
     }
     let lock = folder.join("uv.lock");
@@ -83,8 +126,7 @@ pub(super) fn find(
     ])
     .args(["--only-binary", ":all:", "-r"])
     .arg(lock);
-    follow(&mut pip, "fetch uv", &|_| {})?;
-    Ok(program)
+    follow(&mut pip, "fetch uv", &mut |_| {})
 }
 
 fn runs(program: &Path) -> bool {
@@ -125,9 +167,10 @@ pub(super) fn install(
     .arg(install.cache)
     .arg("-r")
     .arg(install.lock);
-    follow(&mut uv, "install the packages", &|line| {
-        progress(step_of(line))
-    })
+    if install.offline {
+        uv.arg("--offline");
+    }
+    follow(&mut uv, "install the packages", &mut remarks(progress))
 }
 
 /// uv's phases, in order.
@@ -176,10 +219,7 @@ impl Uv {
         uv.args(["--no-header", "--no-annotate", "-o"])
             .arg(lock)
             .arg(requirements);
-        run(&mut uv, Some(job.deadline), &mut |line| {
-            progress(step_of(line))
-        })
-        .map_err(packages)
+        run(&mut uv, Some(job.deadline), &mut remarks(progress)).map_err(packages)
     }
 
     /// Installs a lock into `target`.
@@ -195,10 +235,7 @@ impl Uv {
             .arg(target)
             .arg("-r")
             .arg(lock);
-        run(&mut uv, Some(job.deadline), &mut |line| {
-            progress(step_of(line))
-        })
-        .map_err(packages)
+        run(&mut uv, Some(job.deadline), &mut remarks(progress)).map_err(packages)
     }
 
     /// The indexes in the order in which uv asks them; the last one is its default.
@@ -295,6 +332,17 @@ pub(super) fn own_uid() -> io::Result<u32> {
     Ok(std::fs::metadata("/proc/self")?.uid())
 }
 
+/// Hands on how far uv is, until it tells an error: what follows is quoted at the end.
+fn remarks(progress: &dyn Fn(Progress)) -> impl FnMut(&str) {
+    let mut is_failing = false;
+    move |line| {
+        is_failing |= said::is_error(line);
+        if !is_failing && !line.is_empty() {
+            progress(step_of(line));
+        }
+    }
+}
+
 fn step_of(line: &str) -> Progress {
     let reached = PHASES.iter().position(|phase| line.starts_with(phase));
     let done = reached.map_or(0, |index| index as u64 + 1);
@@ -308,12 +356,60 @@ fn step_of(line: &str) -> Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
     fn the_pinned_version_is_the_locked_one_and_hashed() {
         assert!(LOCK.contains(&format!("uv=={VERSION}")) && LOCK.contains("--hash=sha256:"));
         assert!(!LOCK.contains("://"), "a lock names no host");
+    }
+
+    #[test]
+    fn an_error_is_no_remark() {
+        let told = RefCell::new(Vec::new());
+        let note = |progress: Progress| told.borrow_mut().push(progress.text);
+        let mut each = remarks(&note);
+        for line in [
+            "Resolved 2 packages",
+            "× No solution found:",
+            "╰─▶ Because a",
+            "and b",
+        ] {
+            each(line);
+        }
+        assert_eq!(*told.borrow(), ["Resolved 2 packages"]);
+    }
+
+    #[test]
+    fn what_is_not_here_is_not_fetched_offline() {
+        let tools = tempfile::tempdir().unwrap();
+        let found = find_ours(tools.path(), Path::new("/x"), &Fetching::Offline).unwrap_err();
+        assert!(found.to_string().contains("while offline"), "{found}");
+        assert_eq!(std::fs::read_dir(tools.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_interpreter_without_venv_is_quoted_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("python");
+        std::fs::write(
+            &python,
+            "#!/bin/sh\necho ensurepip is not available\nexit 1\n",
+        )
+        .unwrap();
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let tools = folder.path().join("tools");
+        let error = find_ours(&tools, &python, &Fetching::Allowed(&|_| {})).unwrap_err();
+        assert!(
+            error.to_string().contains("ensurepip is not available"),
+            "{error}"
+        );
+        let left = std::fs::read_dir(&tools).unwrap();
+        let left: Vec<_> = left.map(|one| one.unwrap().file_name()).collect();
+        assert_eq!(left, [".uv.lock"]);
     }
 
     #[test]

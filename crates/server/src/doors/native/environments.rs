@@ -241,6 +241,7 @@ fn failure_of(error: &EnvironmentError) -> Failure {
         EnvironmentError::Interpreter { .. }
         | EnvironmentError::NoVenv { .. }
         | EnvironmentError::Tool { .. }
+        | EnvironmentError::Held
         | EnvironmentError::Host { .. } => return Failure::host(),
     };
     Failure::coded(error.fault(), code, without_paths(&error.to_string()))
