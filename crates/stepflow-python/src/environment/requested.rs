@@ -159,14 +159,15 @@ impl Requested {
         })
     }
 
-    /// Removes what killed builds and removals left.
-    pub(super) fn sweep(&self) {
-        for entry in fs::read_dir(self.folder().join("trees"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if entry.file_name().to_string_lossy().starts_with('.') {
+    /// Removes what killed builds and removals left: also trees that `catalog` does not know.
+    pub(super) fn sweep(&self, catalog: &Catalog) {
+        let entries = fs::read_dir(self.folder().join("trees"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name
+                .to_str()
+                .is_none_or(|name| !catalog.trees.contains_key(name))
+            {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

@@ -24,6 +24,20 @@ pub(super) fn without_wheel(said: &str) -> Option<&str> {
     Some(rest.split_once(NO_WHEEL.1)?.0)
 }
 
+/// The same with advice for whom builds from source are not allowed, instead of that of uv.
+pub(super) fn with_advice(said: &str) -> String {
+    let Some(name) = without_wheel(said) else {
+        return said.to_owned();
+    };
+    let is_hint = |line: &&str| line.trim_start().starts_with(NO_WHEEL.0);
+    let mut lines: Vec<&str> = said.lines().filter(|line| !is_hint(line)).collect();
+    let advice = format!(
+        "hint: name a version of `{name}` that has a wheel, or have the operator allow builds from source (HOGNOSE_SOURCE_BUILDS=1)"
+    );
+    lines.push(&advice);
+    lines.join("\n")
+}
+
 /// The last lines of a tool in one line, from where it tells an error.
 pub(super) fn sentence(said: &str) -> String {
     let lines: Vec<&str> = said.lines().map(str::trim).collect();
@@ -85,5 +99,9 @@ mod tests {
         let said = "  × No solution found:\n  ╰─▶ Because a has no usable wheels.\n\nhint: Wheels are required for `Source.Only` because building from source is disabled for all packages (i.e., with `--no-build`)";
         assert_eq!(without_wheel(said), Some("Source.Only"));
         assert_eq!(without_wheel("Because a==1 is missing"), None);
+        let told = sentence(&with_advice(said));
+        assert!(told.ends_with("usable wheels. hint: name a version of `Source.Only` that has a wheel, or have the operator allow builds from source (HOGNOSE_SOURCE_BUILDS=1)"), "{told}");
+        assert!(!told.contains("no-build"), "{told}");
+        assert_eq!(with_advice("one\ntwo"), "one\ntwo");
     }
 }
