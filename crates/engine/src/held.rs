@@ -10,7 +10,10 @@ use sandbox::sys::fd;
 /// An open folder. Programs that this process starts find it under the same path.
 #[derive(Debug)]
 pub struct HeldFolder {
-    folder: File,
+    _folder: File,
+    /// Opened by itself and not handed on: a program that outlives us does not keep it locked.
+    /// Source: flock(2), "open file description".
+    lock: File,
     path: PathBuf,
 }
 
@@ -20,7 +23,11 @@ impl HeldFolder {
         let held = File::open(folder)?;
         fd::keep_across_exec(held.as_fd())?;
         let path = PathBuf::from(format!("/proc/self/fd/{}", held.as_raw_fd()));
-        Ok(Self { folder: held, path })
+        Ok(Self {
+            lock: File::open(&path)?,
+            _folder: held,
+            path,
+        })
     }
 
     /// A path to it that needs no right on the folders above.
@@ -32,6 +39,30 @@ impl HeldFolder {
     /// Waits for nobody: whether we now hold its lock, which goes with this value.
     #[must_use]
     pub fn try_lock(&self) -> bool {
-        self.folder.try_lock().is_ok()
+        self.lock.try_lock().is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_started_meanwhile_does_not_keep_it_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = HeldFolder::open(folder.path()).unwrap();
+        assert!(first.try_lock());
+        let second = HeldFolder::open(folder.path()).unwrap();
+        assert!(!second.try_lock());
+        #[expect(clippy::disallowed_methods, reason = "a program of a test")]
+        let mut cat = Command::new("cat");
+        let started = cat.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        let mut program = started.unwrap();
+        drop(first);
+        assert!(second.try_lock());
+        program.kill().unwrap();
+        program.wait().unwrap();
     }
 }

@@ -429,7 +429,8 @@ pub(crate) enum EnvironmentCommand {
     Requested(RequestedCommand),
     /// Show an environment's packages
     Show {
-        /// The beginning of its digest [default: the only one]
+        /// Its id, or the beginning of its digest [default: the only default one]
+        #[arg(value_name = "NAME")]
         digest: Option<String>,
         #[command(flatten)]
         common: CommonArguments,

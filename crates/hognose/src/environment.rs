@@ -1,7 +1,8 @@
 //! `hognose env`: the environments guests see.
 
 use anyhow::{Context, bail};
-use stepflow_python::environment::Environments;
+use stepflow_python::environment::{Environments, Manifest};
+use stepflow_python::{EnvironmentDescription, EnvironmentError};
 
 use crate::arguments::{CommonArguments, EnvironmentCommand};
 use crate::output::{line, note};
@@ -36,7 +37,7 @@ async fn perform(command: EnvironmentCommand, sources: &Sources) -> anyhow::Resu
             let common = sources.common(command.common())?;
             requested::requested(command, &common, sources).await?
         }
-        EnvironmentCommand::Show { digest, common } => show(&common, digest, sources)?,
+        EnvironmentCommand::Show { digest, common } => show(&common, digest, sources).await?,
     })
 }
 
@@ -55,8 +56,12 @@ async fn list(flags: &CommonArguments, sources: &Sources) -> anyhow::Result<Stri
         )
     };
     let mut rows: Vec<String> = found.iter().map(row).collect();
-    let requested = requested::list(&common, sources).await?;
-    rows.extend(requested.iter().map(requested::describe));
+    match requested::list(&common, sources).await {
+        Ok(requested) => rows.extend(requested.iter().map(requested::describe)),
+        Err(error) => note(&format!(
+            "environments that were created are not shown: {error:#}"
+        )),
+    }
     if rows.is_empty() {
         note("there is no environment yet; `hognose env build` makes one");
     }
@@ -73,17 +78,33 @@ async fn build(flags: &CommonArguments, sources: &Sources) -> anyhow::Result<Str
     ))
 }
 
-fn show(
+/// Of the default ones first, then of those that were created.
+async fn show(
     flags: &CommonArguments,
-    digest: Option<String>,
+    wanted: Option<String>,
     sources: &Sources,
 ) -> anyhow::Result<String> {
-    let environments = Environments::new(&sources.common(flags)?.state_dir);
-    let digest = match digest {
-        Some(digest) => digest,
+    let common = sources.common(flags)?;
+    let environments = Environments::new(&common.state_dir);
+    let wanted = match wanted {
+        Some(wanted) => wanted,
         None => only(&environments)?,
     };
-    let manifest = environments.show(&digest)?;
+    let manifest = match environments.show(&wanted) {
+        Err(unknown @ EnvironmentError::Unknown { .. }) => {
+            let all = requested::list(&common, sources).await?;
+            let is_wanted = |one: &EnvironmentDescription| {
+                one.id.to_string() == wanted || one.digest.starts_with(&wanted)
+            };
+            let found = all.into_iter().find(is_wanted).ok_or(unknown)?;
+            Manifest {
+                digest: found.digest,
+                python: found.python,
+                packages: found.packages,
+            }
+        }
+        found => found?,
+    };
     let packages = manifest
         .packages
         .iter()

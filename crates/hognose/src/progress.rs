@@ -1,4 +1,4 @@
-//! How far a build is: a bar where somebody watches, else one line per step.
+//! How far a build is: a bar where somebody watches, else one line per step. Warnings always stay.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -29,6 +29,13 @@ impl Reporter {
 
     /// Shows one remark of a build.
     pub(crate) fn show(&self, progress: &Progress) {
+        if progress.text.starts_with("warning: ") {
+            let told = || note(&progress.text);
+            return match &self.bar {
+                Some(bar) => bar.suspend(told),
+                None => told(),
+            };
+        }
         let changed = self.last.replace(progress.step) != progress.step;
         match &self.bar {
             Some(bar) => draw(bar, progress, changed),

@@ -11,9 +11,9 @@ use anyhow::{Context, bail};
 use server::RemoteExecutor;
 use stepflow_python::environment::Progress;
 use stepflow_python::{
-    Dependency, EngineExecutor, EnvironmentDescription, EnvironmentId, EnvironmentOrder,
-    EnvironmentService, ManagedEnvironments, ProgressSink, PythonExecutor, Requested, ServingUser,
-    dependencies,
+    Dependency, EngineExecutor, EnvironmentDescription, EnvironmentError, EnvironmentId,
+    EnvironmentOrder, EnvironmentService, ManagedEnvironments, ProgressSink, PythonExecutor,
+    Requested, ServingUser, dependencies,
 };
 
 use crate::arguments::RequestedCommand;
@@ -22,20 +22,30 @@ use crate::serve::FAREWELL;
 use crate::settings::{Common, Sources};
 use crate::start::{self, RequestedWish, Size};
 
-/// Runs one of the subcommands; returns what to print.
+/// A subcommand whose ids, requirements and files have been read.
+enum Order {
+    Create(EnvironmentOrder),
+    Install(EnvironmentId, Vec<Dependency>),
+    Freeze { id: EnvironmentId, hashes: bool },
+    Remove(Vec<EnvironmentId>),
+    Prune,
+}
+
+/// Runs one of the subcommands; returns what to print. What it is told is read before anybody is asked.
 pub(crate) async fn requested(
     command: RequestedCommand,
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<String> {
+    let order = read(command)?;
     let found = RemoteExecutor::connect(&common.socket()).await;
     if let Some(server) = found.context("cannot ask the server of this state folder")? {
         let service = server.environments();
-        return run(command, service.context("the server has no environments")?).await;
+        return run(order, service.context("the server has no environments")?).await;
     }
     let wish = sources.requested()?;
     if wish.policy.source_builds {
-        return with_engine(command, common, sources, wish).await;
+        return with_engine(order, common, sources, wish).await;
     }
     common.create_state_dir()?;
     let opened = start::open_requested(common, wish.folder).await?;
@@ -44,11 +54,11 @@ pub(crate) async fn requested(
     let python = common.python.as_deref();
     let service = ManagedEnvironments::without_engine(opened, wish.config, wish.policy, python)?;
     user.drop_privileges().context("cannot give up root")?;
-    run(command, Arc::new(service)).await
+    run(order, Arc::new(service)).await
 }
 
 async fn with_engine(
-    command: RequestedCommand,
+    order: Order,
     common: &Common,
     sources: &Sources,
     wish: RequestedWish,
@@ -64,7 +74,7 @@ async fn with_engine(
     let service = executor
         .environments()
         .context("there are no environments")?;
-    let told = run(command, service).await;
+    let told = run(order, service).await;
     drop(executor);
     engine.shutdown(FAREWELL).await;
     told
@@ -91,57 +101,62 @@ pub(crate) async fn list(
     }
 }
 
-async fn run(
-    command: RequestedCommand,
-    service: Arc<dyn EnvironmentService>,
-) -> anyhow::Result<String> {
+fn read(command: RequestedCommand) -> anyhow::Result<Order> {
     Ok(match command {
         RequestedCommand::Create {
             python_version,
             packages,
             requirements,
             ..
-        } => {
-            let order = EnvironmentOrder {
-                python: python_version.unwrap_or_default(),
-                packages: wanted(&packages, &requirements)?,
-            };
-            describe(&service.create(order, progress()).await?)
-        }
+        } => Order::Create(EnvironmentOrder {
+            python: python_version.unwrap_or_default(),
+            packages: wanted(&packages, &requirements)?,
+        }),
         RequestedCommand::Install {
             id,
             packages,
             requirements,
             ..
-        } => {
-            let packages = wanted(&packages, &requirements)?;
-            describe(
-                &service
-                    .install(identity(&id)?, packages, progress())
-                    .await?,
-            )
+        } => Order::Install(identity(&id)?, wanted(&packages, &requirements)?),
+        RequestedCommand::Freeze { id, hashes, .. } => Order::Freeze {
+            id: identity(&id)?,
+            hashes,
+        },
+        RequestedCommand::Remove { ids, .. } => {
+            let ids: anyhow::Result<_> = ids.iter().map(|id| identity(id)).collect();
+            Order::Remove(ids?)
         }
-        RequestedCommand::Freeze { id, hashes, .. } => {
-            let id = identity(&id)?;
-            if hashes {
-                return Ok(service.lock(id).await?.trim_end().to_owned());
-            }
+        RequestedCommand::Prune { .. } => Order::Prune,
+    })
+}
+
+async fn run(order: Order, service: Arc<dyn EnvironmentService>) -> anyhow::Result<String> {
+    Ok(match order {
+        Order::Create(order) => describe(&service.create(order, progress()).await?),
+        Order::Install(id, packages) => describe(&service.install(id, packages, progress()).await?),
+        Order::Freeze { id, hashes: true } => service.lock(id).await?.trim_end().to_owned(),
+        Order::Freeze { id, hashes: false } => {
             let all = service.list().await?;
             let found = all.into_iter().find(|one| one.id == id);
-            let found = found.with_context(|| format!("there is no environment `{id}`"))?;
+            let wanted = id.to_string();
+            let found = found.ok_or(EnvironmentError::Unknown { wanted })?;
             let lines = found
                 .packages
                 .iter()
                 .map(|(name, version)| format!("{name}=={version}"));
             lines.collect::<Vec<_>>().join("\n")
         }
-        RequestedCommand::Remove { ids, .. } => {
+        Order::Remove(ids) => {
+            // All or none, as far as can be told before.
             for id in &ids {
-                service.remove(identity(id)?).await?;
+                service.lock(*id).await?;
+            }
+            for id in ids {
+                service.remove(id).await?;
             }
             String::new()
         }
-        RequestedCommand::Prune { .. } => {
+        Order::Prune => {
             let freed = service.prune().await?;
             format!("freed {} MiB", freed.div_ceil(1024 * 1024))
         }

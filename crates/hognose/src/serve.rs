@@ -3,11 +3,13 @@
 //! Root is given up between bind and accept: whatever parses a request never is root.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use server::{Bound, KeyMode, ServerConfig};
-use stepflow_python::{Engine, EngineExecutor, Environment, LimitPolicy, Recorder};
+use stepflow_python::{
+    Engine, EngineExecutor, Environment, EnvironmentError, LimitPolicy, Recorder, Requested,
+};
 use tokio::sync::oneshot;
 
 use crate::arguments::ServeArguments;
@@ -20,6 +22,8 @@ use crate::start::{self, RequestedWish, Size};
 
 /// How often the engine is asked whether it can still serve.
 const PULSE: Duration = Duration::from_secs(1);
+/// Longest wait for another process to end its work on the environments.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long the engine may take to clean up after the last connection closed.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -88,7 +92,32 @@ pub(crate) async fn serve(arguments: ServeArguments, sources: &Sources) -> anyho
     Ok(1)
 }
 
-/// The engine and its executor. Without requested environments it serves all the same, and says so.
+/// The folder of environments. It is waited for whoever has it, such as `hognose env create`: a server
+/// that began without it would stay without it.
+async fn open_requested(common: &Common, wish: &RequestedWish) -> anyhow::Result<Requested> {
+    let began = Instant::now();
+    let mut is_told = false;
+    loop {
+        let opened = start::open_requested(common, wish.folder.clone()).await;
+        let Err(error) = opened else { return opened };
+        if !is_held(&error) || began.elapsed() > PATIENCE {
+            return Err(error);
+        }
+        if !is_told {
+            note("waiting for another hognose that manages the environments");
+            is_told = true;
+        }
+        tokio::time::sleep(PULSE).await;
+    }
+}
+
+fn is_held(error: &anyhow::Error) -> bool {
+    let told = error.downcast_ref();
+    matches!(told, Some(EnvironmentError::Held))
+}
+
+/// The engine and its executor. Without requested environments it serves all the same, and says so;
+/// where another process has them, a later start may serve them, so that nothing is served.
 async fn start_engine(
     common: &Common,
     environment: Environment,
@@ -96,7 +125,7 @@ async fn start_engine(
     policy: LimitPolicy,
     wish: RequestedWish,
 ) -> anyhow::Result<(Engine, EngineExecutor)> {
-    match start::open_requested(common, wish.folder.clone()).await {
+    match open_requested(common, &wish).await {
         Ok(requested) => {
             let wish = (requested, wish);
             let started =
@@ -105,6 +134,7 @@ async fn start_engine(
             let executor = EngineExecutor::with_environments(engine.clone(), environments);
             Ok((engine, executor))
         }
+        Err(error) if is_held(&error) => Err(error),
         Err(error) => {
             note(&format!(
                 "only the default environment is served: {error:#}"

@@ -4,6 +4,7 @@
 //! The only module that reads variables. An empty variable counts as absent.
 
 mod dotenv;
+mod environments;
 mod known;
 mod stepflow;
 #[cfg(test)]
@@ -15,21 +16,17 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use server::ApiKey;
-use stepflow_python::dependencies::normal_name;
 use stepflow_python::executor::source;
 use stepflow_python::{
-    ExecutorConfig, LimitOverrides, LimitPolicy, MOST_SLOTS, ParserConfig, PipConfig,
-    SecurityLevel, Tier,
+    ExecutorConfig, LimitOverrides, LimitPolicy, MOST_SLOTS, ParserConfig, SecurityLevel, Tier,
 };
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::CommonArguments;
 use crate::limits;
-use crate::start::RequestedWish;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:8726";
 /// Memory for sandboxes that wait: about 150 of the full preload.
@@ -61,6 +58,8 @@ pub(crate) struct Common {
     pub(crate) preload: Option<String>,
     /// Whether zygotes do without a snapshot.
     pub(crate) plain: bool,
+    /// Whether environments are built of what was downloaded before.
+    pub(crate) offline: bool,
 }
 
 /// Which program of the host is run, whose programs and how weak a sandbox is enough. Somebody who
@@ -160,6 +159,7 @@ impl Sources {
             min_tier,
             preload: preload.map(|found| found.text),
             plain: flags.plain || self.switch("HOGNOSE_PLAIN")?,
+            offline: self.switch("HOGNOSE_OFFLINE")?,
         })
     }
 
@@ -228,12 +228,7 @@ impl Sources {
         let Some(found) = self.find(flag, "--pool-bytes", "HOGNOSE_POOL_BYTES") else {
             return Ok(DEFAULT_POOL_BYTES);
         };
-        limits::bytes(&found.text).with_context(|| {
-            format!(
-                "{} is `{}`; use a number of bytes, such as 192M, or 0",
-                found.origin, found.text
-            )
-        })
+        amount(&found, "192M, or 0")
     }
 
     /// The policy level that a call asks for.
@@ -259,50 +254,6 @@ impl Sources {
         level.map_err(|told: String| anyhow::anyhow!("{}: {told}", found.origin))
     }
 
-    /// What callers' environments may be.
-    pub(crate) fn requested(&self) -> anyhow::Result<RequestedWish> {
-        let mut wish = RequestedWish::default();
-        let list = |variable| self.list(variable);
-        wish.folder = self.environments_dir();
-        wish.config.base_packages = list("HOGNOSE_BASE_PACKAGES");
-        wish.config.auto_cleanup = self.switch_or("HOGNOSE_AUTO_CLEANUP", true)?;
-        let version = self.find(None, "", "HOGNOSE_PYTHON_VERSION");
-        wish.config.python_version = version.map(|found| found.text).unwrap_or_default();
-        let allowed = list("HOGNOSE_ALLOWED_PACKAGES");
-        wish.policy.allowed_packages = allowed.iter().map(|name| normal_name(name)).collect();
-        wish.policy.offline = self.switch("HOGNOSE_OFFLINE")?;
-        wish.policy.source_builds = self.switch("HOGNOSE_SOURCE_BUILDS")?;
-        wish.policy.git_hosts = list("HOGNOSE_GIT_HOSTS");
-        let conda = self.find(None, "", "HOGNOSE_CONDA");
-        wish.policy.conda = conda.map(|found| found.text.into());
-        if let Some(found) = self.find(None, "", "HOGNOSE_ENVIRONMENT_BYTES") {
-            wish.policy.most_bytes = limits::bytes(&found.text).context(found.origin)?;
-        }
-        if let Some(found) = self.find(None, "", "HOGNOSE_MAX_ENVIRONMENTS") {
-            let number = found
-                .text
-                .parse::<usize>()
-                .ok()
-                .filter(|number| *number > 0);
-            let wrong = || format!("{} is `{}`; use a number above 0", found.origin, found.text);
-            wish.config.max_environments = number.with_context(wrong)?;
-        }
-        let index = self
-            .find(None, "", "HOGNOSE_INDEX_URL")
-            .map(|found| found.text);
-        let pip = PipConfig::default();
-        let seconds = self.whole("HOGNOSE_INDEX_TIMEOUT_SECONDS", 1)?;
-        let retries = self.whole("HOGNOSE_INDEX_RETRIES", 0)?;
-        wish.config.pip_config = Some(PipConfig {
-            index_url: index,
-            extra_index_urls: list("HOGNOSE_EXTRA_INDEX_URLS"),
-            trusted_hosts: list("HOGNOSE_TRUSTED_HOSTS"),
-            timeout: seconds.map_or(pip.timeout, |seconds| Duration::from_secs(seconds.into())),
-            retries: retries.unwrap_or(pip.retries),
-        });
-        Ok(wish)
-    }
-
     /// A variable that is a whole number, if it is set.
     fn whole(&self, variable: &str, least: u32) -> anyhow::Result<Option<u32>> {
         let Some(found) = self.find(None, "", variable) else {
@@ -318,7 +269,7 @@ impl Sources {
         number.with_context(wrong).map(Some)
     }
 
-    /// A variable that is `1` or `0`, off without one.
+    /// A variable that is `1` or `0`, or `true` or `false`; off without one.
     fn switch(&self, variable: &str) -> anyhow::Result<bool> {
         self.switch_or(variable, false)
     }
@@ -326,10 +277,10 @@ impl Sources {
     fn switch_or(&self, variable: &str, default: bool) -> anyhow::Result<bool> {
         match self.find(None, "", variable) {
             None => Ok(default),
-            Some(found) => match found.text.as_str() {
-                "1" => Ok(true),
-                "0" => Ok(false),
-                other => bail!("{} is `{other}`; use 1 or 0", found.origin),
+            Some(found) => match found.text.to_ascii_lowercase().as_str() {
+                "1" | "true" => Ok(true),
+                "0" | "false" => Ok(false),
+                _ => bail!("{} is `{}`; use 1 or 0", found.origin, found.text),
             },
         }
     }
@@ -375,12 +326,6 @@ impl Sources {
             ..ExecutorConfig::default()
         };
         Ok(config.check()?)
-    }
-
-    /// The folder of environments that callers ask for, instead of the one in the state folder.
-    pub(crate) fn environments_dir(&self) -> Option<PathBuf> {
-        let found = self.find(None, "", "HOGNOSE_ENVIRONMENTS_DIR");
-        found.map(|found| found.text.into())
     }
 
     /// What is logged, as directives of `tracing`.
@@ -484,6 +429,13 @@ fn set<'a>(values: &'a HashMap<String, String>, name: &str) -> Option<&'a str> {
         .get(name)
         .map(String::as_str)
         .filter(|value| !value.is_empty())
+}
+
+/// A number of bytes. `example` is one that would be right.
+fn amount(found: &Found, example: &str) -> anyhow::Result<u64> {
+    let (origin, text) = (&found.origin, &found.text);
+    limits::bytes(text)
+        .with_context(|| format!("{origin} is `{text}`; use a number of bytes, such as {example}"))
 }
 
 fn refuse_empty(found: &Found, remedy: &str) -> anyhow::Result<String> {

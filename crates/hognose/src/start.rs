@@ -16,9 +16,11 @@ use crate::settings::{Common, Sources};
 pub(crate) async fn environment(common: &Common) -> anyhow::Result<Environment> {
     common.create_state_dir()?;
     let (state, python) = (common.state_dir.clone(), common.python.clone());
+    let offline = common.offline;
     let built = tokio::task::spawn_blocking(move || {
         let reporter = Reporter::new();
         Environments::new(&state)
+            .offline(offline)
             .ensure_default(python.as_deref(), &|progress| reporter.show(&progress))
     });
     Ok(built
@@ -81,8 +83,11 @@ pub(crate) async fn open_requested(
     common: &Common,
     folder: Option<PathBuf>,
 ) -> anyhow::Result<Requested> {
-    let state = common.state_dir.clone();
+    let (state, offline) = (common.state_dir.clone(), common.offline);
     let opened = tokio::task::spawn_blocking(move || {
+        if offline {
+            return Requested::open_offline(&state, folder.as_deref());
+        }
         let reporter = Reporter::new();
         Requested::open(&state, folder.as_deref(), &|progress| {
             reporter.show(&progress);

@@ -156,7 +156,9 @@ impl Failure {
     /// A failure around environments or tools; `code` tells callers which.
     pub(crate) fn coded(fault: Fault, code: &'static str, message: String) -> Self {
         let status = match code {
-            "unknown_environment" | "unknown_tool" | "unknown_function" => StatusCode::NOT_FOUND,
+            "no_environments" | "unknown_environment" | "unknown_tool" | "unknown_function" => {
+                StatusCode::NOT_FOUND
+            }
             "environment_in_use" | "tool_exists" => StatusCode::CONFLICT,
             "packages_failed" | "tool_rejected" => StatusCode::UNPROCESSABLE_ENTITY,
             _ => usual_status(fault),

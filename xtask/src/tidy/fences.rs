@@ -16,6 +16,9 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("stepflow-python", &["engine"]),
     ("server", &["stepflow-python"]),
     ("hognose", &["server", "stepflow-python"]),
+    // Nothing depends on what only calls: theirs are those of tests.
+    ("examples", &[]),
+    ("tests", &[]),
     ("xtask", &[]),
     // Nothing is built on it.
     ("fuzz", &["wire", "stepflow-python"]),

@@ -2,8 +2,8 @@
 //! one sentence, and that it leaves nothing behind.
 
 use std::fs;
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -48,6 +48,7 @@ impl Indexed {
         assert_eq!(output.stdout, b"", "{all:?}");
         let errors = said.lines().filter(|line| line.starts_with("error: "));
         assert_eq!(errors.count(), 1, "{all:?}: {said}");
+        assert!(!said.contains('×'), "errors are told once: {said}");
         let last = said.lines().next_back().unwrap();
         assert!(last.starts_with("error: "), "{all:?}: {said}");
         last.to_owned()
@@ -68,6 +69,15 @@ impl Indexed {
         let listed = self.told(&["list"]);
         assert!(listed.ends_with(&made), "{listed}");
         assert_eq!(self.told(&["freeze", id]), "alpha==1.0\n");
+        let digest = made.trim_end().rsplit("  ").next().unwrap();
+        for name in [id, digest] {
+            let shown = self.told(&["show", name]);
+            assert!(shown.starts_with(&format!("digest {digest}")), "{shown}");
+            assert!(shown.ends_with("alpha==1.0\n"), "{shown}");
+        }
+        let said = self.refused(&["remove", id, UNKNOWN], &[]);
+        assert!(said.contains(UNKNOWN), "{said}");
+        assert_eq!(self.told(&["freeze", id]), "alpha==1.0\n", "it is there");
         let grown = self.told(&["install", id, "gamma"]);
         assert!(
             grown.starts_with(id) && grown.contains("  2 packages  "),
@@ -113,7 +123,8 @@ fn environments_live_and_go_without_a_server() {
     held.lock().unwrap();
     let said = indexed.refused(&["create", "alpha"], &[]);
     assert!(
-        said.contains("another hognose manages the environments"),
+        said.contains("another hognose manages the environments")
+            && said.contains("try again when it has ended"),
         "{said}"
     );
     drop(held);
@@ -136,7 +147,7 @@ fn environments_live_and_go_through_a_server() {
         ),
         (&["create", "-r", "absent.txt"], "cannot read `absent.txt`"),
         (&["install", "x", "alpha"], "`x` is no id of an environment"),
-        (&["freeze", UNKNOWN], UNKNOWN),
+        (&["freeze", UNKNOWN], "see `hognose env list`"),
         (&["freeze", "--hashes", UNKNOWN], UNKNOWN),
         (&["install", UNKNOWN, "alpha"], UNKNOWN),
         (&["remove", UNKNOWN], UNKNOWN),
@@ -148,18 +159,32 @@ fn environments_live_and_go_through_a_server() {
     server.stop();
 }
 
-/// The index says nothing, so that the build waits for it.
+/// An index that says nothing, so that a build waits for it.
+fn silent_index() -> (TcpListener, String) {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let index = format!("http://{}/simple", silent.local_addr().unwrap());
+    (silent, index)
+}
+
+/// Who asked the index has ended: its connection comes to an end.
+fn check_end(mut asked: TcpStream) {
+    asked
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let mut rest = Vec::new();
+    let _ = asked.read_to_end(&mut rest).unwrap();
+}
+
 #[test]
 fn an_interrupted_build_leaves_nothing_behind() {
     let indexed = Indexed::new();
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let index = format!("http://{}/simple", silent.local_addr().unwrap());
+    let (silent, index) = silent_index();
     let variables = [("HOGNOSE_INDEX_URL", index.as_str())];
     let mut command = indexed
         .home
         .command(&["env", "create", "alpha"], &variables);
     let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-    let (mut asked, _) = silent.accept().unwrap();
+    let (asked, _) = silent.accept().unwrap();
     assert_eq!(indexed.trees().len(), 1, "a build is under way");
     #[expect(
         clippy::disallowed_methods,
@@ -170,10 +195,94 @@ fn an_interrupted_build_leaves_nothing_behind() {
     assert!(sent.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(indexed.trees(), [""; 0]);
-    // Who asked the index has ended, too: its connection comes to an end.
-    asked
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    let mut rest = Vec::new();
-    let _ = asked.read_to_end(&mut rest).unwrap();
+    check_end(asked);
+}
+
+#[test]
+fn a_server_that_was_killed_while_it_built_has_its_environments_again() {
+    let indexed = Indexed::new();
+    let (silent, index) = silent_index();
+    let variables = [("HOGNOSE_INDEX_URL", index.as_str())];
+    let server = indexed.home.serve_with(&variables);
+    let mut command = indexed.home.command(&["env", "create", "alpha"], &[]);
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
+    let (asked, _) = silent.accept().unwrap();
+    // Killed, as by -9.
+    drop(server);
+    assert_eq!(child.wait().unwrap().code(), Some(125));
+    let server = indexed.home.serve_with(&indexed.variables(&[]));
+    assert_eq!(indexed.trees(), [""; 0]);
+    check_end(asked);
+    indexed.told(&["create", "alpha<2"]);
+    server.stop();
+}
+
+#[test]
+fn a_server_waits_for_who_has_its_environments() {
+    let indexed = Indexed::new();
+    let folder = indexed.home.path().join("state/requested");
+    fs::create_dir(&folder).unwrap();
+    let held = fs::File::open(&folder).unwrap();
+    held.lock().unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0"];
+    let mut command = indexed.home.command(&arguments, &indexed.variables(&[]));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = command.spawn().unwrap();
+    let said = BufReader::new(server.stderr.take().unwrap()).lines();
+    let mut said = said.map_while(Result::ok);
+    assert!(said.any(|line| line.contains("waiting for another hognose")));
+    // Whoever has it now ends.
+    drop(held);
+    let mut line = String::new();
+    let mut output = BufReader::new(server.stdout.take().unwrap());
+    output.read_line(&mut line).unwrap();
+    assert!(line.contains("listening"), "{line}");
+    indexed.told(&["create", "alpha<2"]);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
+#[test]
+fn a_server_without_a_folder_for_them_says_so_and_lists_the_default_one() {
+    let indexed = Indexed::new();
+    let server = indexed
+        .home
+        .serve_with(&[("HOGNOSE_ENVIRONMENTS_DIR", "/dev/null/x")]);
+    let listed = indexed.told(&["list"]);
+    assert!(listed.contains("  python 3."), "{listed}");
+    let said = indexed.refused(&["create", "alpha"], &[]);
+    assert!(said.contains("has only its default environment"), "{said}");
+    server.stop();
+}
+
+#[test]
+fn what_is_wrong_is_told_before_anything_is_made() {
+    let home = Home::new();
+    let offline = ("HOGNOSE_OFFLINE", "1");
+    for (arguments, part) in [
+        (&["env", "create", "-r", "absent.txt"][..], "cannot read"),
+        (&["env", "create", "a b"], "a b"),
+        (&["env", "remove", UNKNOWN, "x"], "`x` is no id"),
+    ] {
+        let said = home.refused(arguments, &[]);
+        assert!(said.contains(part), "{said}");
+        assert!(!home.path().join("state").exists(), "{arguments:?}");
+    }
+    let said = home.refused(&["env", "build"], &[offline]);
+    assert!(said.contains("while offline"), "{said}");
+    assert!(!home.path().join("state/tools").exists());
+}
+
+#[test]
+fn a_warning_of_the_installer_is_shown() {
+    let indexed = Indexed::new();
+    let page = indexed.home.path().join("packages/index/gamma/index.html");
+    let yanked = fs::read_to_string(&page).unwrap();
+    let yanked = yanked.replace("<a ", "<a data-yanked=\"it is broken\" ");
+    fs::write(page, yanked).unwrap();
+    let arguments = ["env", "create", "gamma==1.0"];
+    let made = indexed.home.call(&arguments, &indexed.variables(&[]));
+    let said = String::from_utf8(made.stderr).unwrap();
+    assert_eq!(made.status.code(), Some(0), "{said}");
+    assert!(said.contains("warning: `gamma==1.0` is yanked"), "{said}");
 }

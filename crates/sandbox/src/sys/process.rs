@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::{check, check_long};
 
@@ -232,6 +234,25 @@ pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: takes integers.
     check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) })?;
     Ok(())
+}
+
+/// Has a program die when the thread that starts it ends, so also when this process is killed.
+///
+/// That thread has to wait for it: one that ends earlier takes the program with it.
+/// Source: PR_SET_PDEATHSIG(2const).
+pub fn die_with_caller(command: &mut Command) {
+    let caller = std::process::id().cast_signed();
+    let follow = move || {
+        die_with_parent()?;
+        // SAFETY: takes nothing and cannot fail.
+        if unsafe { libc::getppid() } == caller {
+            return Ok(());
+        }
+        // The caller ended before it was watched.
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    };
+    // SAFETY: two system calls; the error is a number, so nothing is allocated or locked.
+    unsafe { command.pre_exec(follow) };
 }
 
 /// The name in `/proc/PID/comm`; at most 15 bytes count.

@@ -5,10 +5,15 @@ use serde::Deserialize;
 use super::{Dependency, DependencyError};
 use crate::parser::script_metadata;
 
-/// Reads a requirements file. Comments, empty lines, continued lines and `--hash` are understood.
+/// Begins files that some editors write. Source: Unicode, "byte order mark".
+const MARK: char = '\u{feff}';
+
+/// Reads a requirements file. Comments, empty lines and continued lines are understood.
 ///
-/// Errors: options that would fetch from elsewhere (`-r`, `-e`, `--index-url`), by their line.
+/// Errors, by their line: options that would fetch from elsewhere (`-r`, `-e`, `--index-url`), and
+/// hashes, which nobody would compare.
 pub fn requirements_file(text: &str) -> Result<Vec<Dependency>, DependencyError> {
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     let mut found = Vec::new();
     let mut logical = String::new();
     let mut began = 1;
@@ -35,10 +40,12 @@ fn requirement_of_line(line: &str, number: usize) -> Result<Option<Dependency>, 
         reason,
     };
     let line = without_comment(line).trim();
-    // A hash belongs to a lock; what we install is resolved and hashed anew.
-    let line = line.split(" --hash").next().unwrap_or(line).trim();
     if line.is_empty() {
         return Ok(None);
+    }
+    if line.contains(" --hash") {
+        let reason = "hashes are not taken, since what is installed is resolved anew and locked with hashes of its own; leave `--hash` out";
+        return Err(at_line(reason.to_owned()));
     }
     if line.starts_with('-') {
         let option = line.split([' ', '=']).next().unwrap_or(line);
@@ -79,6 +86,7 @@ struct Project {
 /// Errors: no `[project]`, dependencies that only a build would tell, an extra that is not there.
 pub fn pyproject(text: &str, extras: &[&str]) -> Result<Vec<Dependency>, DependencyError> {
     const DOCUMENT: &str = "pyproject.toml";
+    let text = text.strip_prefix(MARK).unwrap_or(text);
     let wrong = |reason: String| DependencyError::Document {
         document: DOCUMENT,
         reason,
@@ -145,16 +153,17 @@ mod tests {
 
     #[test]
     fn requirements_files_are_read_as_pip_reads_them() {
-        let text = "# top\nnumpy==1.26.4 \\\n    --hash=sha256:ab \\\n    --hash=sha256:cd\n\nPandas>=2 # why\na @ file:///x#egg\n";
+        let text = "# top\nnumpy \\\n    ==1.26.4\n\nPandas>=2 # why\na @ file:///x#egg\n";
         let found = requirements_file(text).unwrap();
-        assert_eq!(
-            names(&found),
-            ["numpy==1.26.4", "pandas>=2", "a @ file:///x#egg"]
-        );
+        let expected = ["numpy==1.26.4", "pandas>=2", "a @ file:///x#egg"];
+        assert_eq!(names(&found), expected);
+        let marked = requirements_file(&format!("{MARK}numpy==1.26.4\n"));
+        assert_eq!(names(&marked.unwrap()), ["numpy==1.26.4"]);
         for (text, line) in [
             ("a\n-r other.txt", 2),
             ("--index-url=x\n", 1),
             ("a\\\n==\n", 1),
+            ("b\na==1 \\\n  --hash=sha256:ab\n", 2),
         ] {
             let error = requirements_file(text).unwrap_err().to_string();
             assert!(error.starts_with(&format!("line {line}: ")), "{error}");

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use engine::Interpreter;
 
+use super::program;
 use super::uv::{self, Install};
 use super::{EnvironmentError, MANIFEST, Manifest, Progress};
 
@@ -21,6 +22,7 @@ pub(super) struct Order<'a> {
     pub(super) digest: &'a str,
     pub(super) lock: &'a str,
     pub(super) cache: &'a Path,
+    pub(super) offline: bool,
     /// Made by us; the caller moves it to its place.
     pub(super) folder: &'a Path,
 }
@@ -46,6 +48,7 @@ pub(super) fn build(
             lock: &lock,
             target: &site,
             cache: order.cache,
+            offline: order.offline,
         },
         progress,
     )?;
@@ -122,7 +125,7 @@ fn write_interpreter(folder: &Path, python: &Interpreter) -> io::Result<()> {
 }
 
 fn prepare_fonts(python: &Path, site: &Path, share: &Path) -> Result<(), EnvironmentError> {
-    let output = uv::command(python)
+    let output = program::command(python)
         .args(["-I", "-B", "-c", FONTS_SCRIPT])
         .arg(site)
         .arg(share)

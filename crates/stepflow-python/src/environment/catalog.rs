@@ -70,13 +70,63 @@ impl Catalog {
         self.trees.values().map(|tree| tree.bytes).sum()
     }
 
+    /// Whether a handle stands for it.
+    pub(super) fn is_named(&self, digest: &str) -> bool {
+        self.handles.values().any(|one| one.digest == digest)
+    }
+
+    /// Whether there are not too many trees, nor too large ones.
+    pub(super) fn is_within(&self, (most_trees, most_bytes): (usize, u64)) -> bool {
+        self.trees.len() <= most_trees && self.bytes() <= most_bytes
+    }
+
+    /// Whether a tree is within bounds once all others are gone that may be removed: with `cleanup`
+    /// those that are not active.
+    ///
+    /// Errors: what is in its way.
+    pub(super) fn may_fit(
+        &self,
+        newest: &str,
+        (most_trees, most_bytes): (usize, u64),
+        cleanup: bool,
+    ) -> Result<(), String> {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let own = self.trees.get(newest).map_or(0, |tree| tree.bytes);
+        if own > most_bytes {
+            return Err(format!(
+                "this environment has {} MiB, and the operator allows {} MiB for all",
+                mib(own),
+                most_bytes >> 20
+            ));
+        }
+        let mut left = self.clone();
+        for digest in self.victims().iter().filter(|_| cleanup) {
+            if digest != newest {
+                left.trees.remove(digest);
+            }
+        }
+        if left.is_within((most_trees, most_bytes)) {
+            return Ok(());
+        }
+        let others = if cleanup { "active ones" } else { "others" };
+        Err(format!(
+            "there is no room for another environment: it has {} MiB, {others} have {} MiB, and the operator allows {most_trees} with {} MiB; remove one first",
+            mib(own),
+            mib(left.bytes() - own),
+            most_bytes >> 20
+        ))
+    }
+
+    /// Every digest that is known or named and of which `is_there` says no.
+    pub(super) fn digests_without(&self, is_there: impl Fn(&str) -> bool) -> Vec<String> {
+        let named = self.handles.values().map(|one| &one.digest);
+        let all: BTreeSet<&String> = self.trees.keys().chain(named).collect();
+        let lost = all.into_iter().filter(|digest| !is_there(digest));
+        lost.cloned().collect()
+    }
+
     /// Digests that may go, the best first: those nobody names, then the least recently used.
     pub(super) fn victims(&self) -> Vec<String> {
-        let named: BTreeSet<&str> = self
-            .handles
-            .values()
-            .map(|one| one.digest.as_str())
-            .collect();
         let active = self.handles.values().filter(|one| one.is_active);
         let active: BTreeSet<&str> = active.map(|one| one.digest.as_str()).collect();
         let free = self
@@ -84,7 +134,7 @@ impl Catalog {
             .iter()
             .filter(|(digest, _)| !active.contains(digest.as_str()));
         let mut free: Vec<_> = free.collect();
-        free.sort_by_key(|(digest, tree)| (named.contains(digest.as_str()), tree.used_ms));
+        free.sort_by_key(|(digest, tree)| (self.is_named(digest), tree.used_ms));
         free.into_iter().map(|(digest, _)| digest.clone()).collect()
     }
 
@@ -164,6 +214,31 @@ mod tests {
             (catalog.asked.len(), catalog.handles.len(), catalog.bytes()),
             (0, 2, 20)
         );
+    }
+
+    #[test]
+    fn what_can_never_fit_is_told_before_anything_goes() {
+        let catalog = catalog();
+        let fits = |bounds| catalog.may_fit("c", bounds, true);
+        // Only "b" is active and stays beside the newest.
+        assert_eq!(fits((2, 20)), Ok(()));
+        for (bounds, cleanup, said) in [
+            ((9, 5), true, "has 1 MiB, and the operator allows 0 MiB"),
+            ((9, 19), true, "active ones have 1 MiB"),
+            ((1, 99), true, "the operator allows 1 with"),
+            ((3, 99), false, "others have 1 MiB"),
+        ] {
+            let told = catalog.may_fit("c", bounds, cleanup).unwrap_err();
+            assert!(told.contains(said), "{told}");
+        }
+    }
+
+    #[test]
+    fn digests_without_a_tree_are_found_whether_known_or_named() {
+        let mut catalog = catalog();
+        catalog.trees.remove("d");
+        let lost = catalog.digests_without(|digest| digest != "d" && digest != "c");
+        assert_eq!(lost, ["c", "d"]);
     }
 
     #[test]

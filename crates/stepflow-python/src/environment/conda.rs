@@ -13,7 +13,7 @@ use engine::Interpreter;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::uv::{self, RunError};
+use super::program::{self, RunError};
 use super::{EnvironmentError, hex};
 use crate::dependencies::normal_name;
 
@@ -68,7 +68,7 @@ pub(super) fn fetch(
             "neither micromamba nor conda is installed on this host; install one, or name a wheel of the index",
         ));
     };
-    let mut conda = uv::bare_command(&program);
+    let mut conda = program::bare_command(&program);
     conda
         .env("CONDA_PKGS_DIRS", &packages)
         .env("MAMBA_ROOT_PREFIX", scratch.join("root"))
@@ -87,7 +87,7 @@ pub(super) fn fetch(
         conda.args(["--override-channels", "--channel", channel]);
     }
     conda.arg(package);
-    uv::run(&mut conda, Some(deadline), &mut |_| {}).map_err(|failed| match failed {
+    program::run(&mut conda, Some(deadline), &mut |_| {}).map_err(|failed| match failed {
         RunError::Failed(said) => refused(spec, &said),
         RunError::TooLong => refused(spec, "it took too long"),
         RunError::Host(source) => refused(spec, &format!("{} cannot be run here ({source}); install micromamba or conda, or name a wheel of the index", program.display())),

@@ -189,6 +189,15 @@ fn in_parallel<T: Send, R: Send>(all: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
     })
 }
 
+/// The one of this version, else one of the same minor version, else the first.
+pub(super) fn nearest(all: &[Resolved], version: (u8, u8, u8)) -> Option<&Resolved> {
+    let versions = || all.iter().map(|one| (one, one.interpreter.version));
+    let exact = versions().find(|(_, have)| *have == version);
+    let is_minor = |have: (u8, u8, u8)| (have.0, have.1) == (version.0, version.1);
+    let near = exact.or_else(|| versions().find(|(_, have)| is_minor(*have)));
+    near.or_else(|| versions().next()).map(|(one, _)| one)
+}
+
 /// Whether users who are neither owner nor in the group may pass every folder and read the end.
 fn is_open(path: &Path) -> bool {
     let allows = |path: &Path, bits: u32| {
@@ -332,6 +341,30 @@ mod tests {
             "32-bit",
         );
         check(answer(), "unreadable");
+    }
+
+    #[test]
+    fn the_nearest_is_of_the_same_minor_version() {
+        let of = |version| Resolved {
+            interpreter: Interpreter {
+                version,
+                executable: "/x".into(),
+                prefix: "/x".into(),
+                stdlib: "/x".into(),
+                libraries: vec![],
+            },
+            identity: String::new(),
+        };
+        let all = [(3, 14, 0), (3, 11, 2), (3, 11, 7)].map(of);
+        for (wanted, expected) in [
+            ((3, 11, 7), (3, 11, 7)),
+            ((3, 11, 9), (3, 11, 2)),
+            ((3, 9, 0), (3, 14, 0)),
+        ] {
+            let found = nearest(&all, wanted).unwrap();
+            assert_eq!(found.interpreter.version, expected);
+        }
+        assert!(nearest(&[], (3, 11, 7)).is_none());
     }
 
     #[test]

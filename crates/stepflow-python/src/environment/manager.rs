@@ -1,22 +1,26 @@
 //! The environments that callers ask for: made, changed, found and removed, within what is allowed.
 //!
 //! A handle stands for a digest. A tree is removed only when no execution holds it, which the
-//! engine knows; whoever finds one for an execution holds it before the catalog is released.
+//! engine knows, and nobody is about to, which [`claims`] knows.
 
+mod claims;
 mod inner;
 mod mirror;
 mod service;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use engine::{Engine, Environment, EnvironmentLease, Interpreter};
+use engine::{Engine, Environment, EnvironmentLease, InUse, Interpreter};
+use uuid::Uuid;
 
+use self::claims::{Claims, Kept};
 use self::mirror::Mirror;
-use super::EnvironmentError;
 use super::build::size_of_tree;
 use super::catalog::{Catalog, Tree, now_ms};
 use super::config::{EnvironmentConfig, InstallPolicy, PipConfig};
@@ -24,7 +28,7 @@ use super::interpreter::{self, Resolved};
 use super::order::{self, LOCK, Order};
 use super::requested::Requested;
 use super::service::ProgressSink;
-use super::sources;
+use super::{EnvironmentError, MANIFEST, said, sources};
 use crate::dependencies::Dependency;
 use crate::metrics::PythonMonitoringImpl;
 
@@ -34,7 +38,7 @@ const LEAST_DIGITS: usize = 8;
 const MOST_BUILDS: usize = 16;
 /// Packages of one environment that may have to be built from source.
 const MOST_SOURCES: usize = 32;
-/// A use is written down when the last one that was is older.
+/// Uses are written down when the last time that they were is longer ago.
 const USE_GRAIN_MS: u64 = 60_000;
 
 /// The environments of one folder. Cheap to clone.
@@ -55,11 +59,14 @@ struct Inner {
     catalog: Mutex<Catalog>,
     /// Those that were looked at, by digest.
     known: Mutex<HashMap<String, Arc<Environment>>>,
-    /// Trees that are being removed. Changed and asked only with `catalog` locked.
-    leaving: Mutex<HashSet<String>>,
+    claims: Claims,
+    /// When uses were written down, as [`now_ms`].
+    uses_saved_ms: AtomicU64,
     building: tokio::sync::Mutex<()>,
     /// Builds that run or wait.
     queue: tokio::sync::Semaphore,
+    /// Read by builds, which may need wheels that were built here; written by who removes these.
+    wheels: tokio::sync::RwLock<()>,
     monitoring: PythonMonitoringImpl,
 }
 
@@ -100,10 +107,9 @@ impl ManagedEnvironments {
         policy: InstallPolicy,
         default: Option<Interpreter>,
     ) -> Result<Self, EnvironmentError> {
-        requested.sweep();
-        let catalog = Catalog::load(requested.folder());
-        let catalog = catalog
+        let catalog = settled(&requested)
             .map_err(|source| EnvironmentError::host("read the list of environments", source))?;
+        requested.sweep(&catalog);
         let monitoring = PythonMonitoringImpl::new();
         catalog.tell(&monitoring);
         Ok(Self {
@@ -116,9 +122,11 @@ impl ManagedEnvironments {
                 mirror: OnceLock::new(),
                 catalog: Mutex::new(catalog),
                 known: Mutex::default(),
-                leaving: Mutex::default(),
+                claims: Claims::default(),
+                uses_saved_ms: AtomicU64::default(),
                 building: tokio::sync::Mutex::default(),
                 queue: tokio::sync::Semaphore::new(MOST_BUILDS),
+                wheels: tokio::sync::RwLock::default(),
                 monitoring,
             }),
         })
@@ -159,8 +167,8 @@ impl ManagedEnvironments {
         let checked = order::requirements(&parsed, python, &wheels_only)?;
         let pip = self.inner.config.pip_config.clone().unwrap_or_default();
         let silent: ProgressSink = Arc::new(|_| {});
-        let digest = self.build_wheels_only(python, checked, pip, None, &silent);
-        self.inner.hold(&digest.await?)
+        let built = self.build_wheels_only(python, checked, pip, None, &silent);
+        self.inner.hold(built.await?.digest())
     }
 
     /// What these environments count.
@@ -185,8 +193,8 @@ impl ManagedEnvironments {
         let inner = &self.inner;
         let base = name.map(|name| inner.resolve(name)).transpose()?;
         let Some(digest) = base.filter(|_| packages.is_empty()) else {
-            let digest = self.with_packages(name, packages).await?;
-            return inner.hold(&digest);
+            let kept = self.with_packages(name, packages).await?;
+            return inner.hold(kept.digest());
         };
         inner.hold(&digest)
     }
@@ -195,7 +203,7 @@ impl ManagedEnvironments {
         &self,
         name: Option<&str>,
         packages: &[String],
-    ) -> Result<String, EnvironmentError> {
+    ) -> Result<Kept, EnvironmentError> {
         let inner = &self.inner;
         let mut wanted = Vec::new();
         let mut version = String::new();
@@ -219,17 +227,17 @@ impl ManagedEnvironments {
         let requirements = order::requirements(&parsed, &python, &inner.policy)?;
         let question = format!("{}\n{}", python.identity, requirements.join("\n"));
         let answer = inner.catalog().asked.get(&question).cloned();
-        if let Some(digest) = answer {
-            return Ok(digest);
+        if let Some(kept) = answer.and_then(|digest| inner.keep(&digest)) {
+            return Ok(kept);
         }
         let silent: ProgressSink = Arc::new(|_| {});
-        let digest = self.build(python, requirements, None, base, silent).await?;
-        inner.change(|catalog| catalog.asked.insert(question, digest.clone()))?;
-        Ok(digest)
+        let kept = self.build(python, requirements, None, base, silent).await?;
+        inner.change(|catalog| catalog.asked.insert(question, kept.digest().to_owned()))?;
+        Ok(kept)
     }
 
     /// Builds a tree unless it is there, enters it into the catalog and makes room for it. What
-    /// `base` has keeps its version where it can.
+    /// `base` has keeps its version where it can. Nobody removes what is returned.
     async fn build(
         &self,
         python: Resolved,
@@ -237,9 +245,10 @@ impl ManagedEnvironments {
         pip: Option<PipConfig>,
         base: Option<Arc<Environment>>,
         progress: ProgressSink,
-    ) -> Result<String, EnvironmentError> {
+    ) -> Result<Kept, EnvironmentError> {
         let place = self.inner.queue.try_acquire();
         let _place = place.map_err(|_| EnvironmentError::Busy)?;
+        let _wheels = self.inner.wheels.read().await;
         let pip = pip
             .or_else(|| self.inner.config.pip_config.clone())
             .unwrap_or_default();
@@ -254,6 +263,10 @@ impl ManagedEnvironments {
             );
             let said = match built.await {
                 Err(EnvironmentError::Packages { said }) if self.inner.policy.source_builds => said,
+                Err(EnvironmentError::Packages { said }) => {
+                    let said = said::with_advice(&said);
+                    return Err(EnvironmentError::Packages { said });
+                }
                 other => return other,
             };
             let wheel = self.missing_wheel(&python, &wanted, &pip, (&said, &progress));
@@ -274,7 +287,7 @@ impl ManagedEnvironments {
         pip: PipConfig,
         base: Option<Arc<Environment>>,
         progress: &ProgressSink,
-    ) -> Result<String, EnvironmentError> {
+    ) -> Result<Kept, EnvironmentError> {
         let inner = Arc::clone(&self.inner);
         let (python, progress) = (python.clone(), Arc::clone(progress));
         let _one_at_a_time = self.inner.building.lock().await;
@@ -290,12 +303,13 @@ impl ManagedEnvironments {
                 policy: &inner.policy,
                 preferred: lock.and_then(|lock| fs::read_to_string(lock).ok()),
             };
-            let digest = order::fulfil(&inner.requested, &order, &|told| progress(told))?;
-            let bytes = size_of_tree(&inner.requested.tree(&digest));
-            Ok::<_, EnvironmentError>((digest, bytes))
+            let keep = |digest: &str| inner.claims.keep_soon(digest);
+            let kept = order::fulfil(&inner.requested, &order, keep, &|told| progress(told))?;
+            let bytes = size_of_tree(&inner.requested.tree(kept.digest()));
+            Ok::<_, EnvironmentError>((kept, bytes))
         };
         let built = tokio::task::spawn_blocking(work).await;
-        let (digest, bytes) = built.map_err(|_| EnvironmentError::Refused {
+        let (kept, bytes) = built.map_err(|_| EnvironmentError::Refused {
             reason: "the build broke off; ask again".into(),
         })??;
         let tree = Tree {
@@ -303,49 +317,60 @@ impl ManagedEnvironments {
             bytes,
             used_ms: now_ms(),
         };
+        let digest = kept.digest().to_owned();
         let known = self
             .inner
             .change(|catalog| catalog.trees.insert(digest.clone(), tree))?;
-        if known.is_none() {
-            let took = began.elapsed();
-            self.inner
-                .count(&digest, &requirements, base.as_deref(), took);
+        if known.is_some() {
+            return Ok(kept);
         }
-        self.make_room(&digest).await?;
-        Ok(digest)
+        let took = began.elapsed();
+        self.inner
+            .count(&digest, &requirements, base.as_deref(), took);
+        if let Err(error) = self.make_room(&digest).await {
+            drop(kept);
+            // It is a moment old: nobody names it.
+            if let Err(left) = self.remove_tree(&digest, |_| true).await {
+                tracing::warn!(error = %left, digest, "an environment without room stays");
+            }
+            return Err(error);
+        }
+        Ok(kept)
     }
 
-    /// Removes others until all are within their bounds; if that cannot be, the new one.
+    /// Removes others until all are within their bounds; none if that would not be enough.
     async fn make_room(&self, newest: &str) -> Result<(), EnvironmentError> {
         let inner = &self.inner;
-        let is_full = |catalog: &Catalog| {
-            catalog.trees.len() > inner.config.max_environments.max(1)
-                || catalog.bytes() > inner.policy.most_bytes
-        };
+        let bounds = (
+            inner.config.max_environments.max(1),
+            inner.policy.most_bytes,
+        );
+        inner
+            .catalog()
+            .may_fit(newest, bounds, inner.config.auto_cleanup)
+            .map_err(|reason| EnvironmentError::Refused { reason })?;
         let victims = inner.catalog().victims();
-        let others = victims.iter().filter(|digest| *digest != newest);
-        for victim in others.filter(|_| inner.config.auto_cleanup) {
-            if !is_full(&inner.catalog()) {
+        for victim in victims.iter().filter(|digest| *digest != newest) {
+            if inner.catalog().is_within(bounds) {
                 break;
             }
-            match self.remove_tree(victim).await {
-                Ok(()) | Err(EnvironmentError::InUse(_)) => {}
+            match self.remove_tree(victim, |_| true).await {
+                Ok(_) | Err(EnvironmentError::InUse(_)) => {}
                 Err(error) => return Err(error),
             }
         }
-        if is_full(&inner.catalog()) {
-            self.remove_tree(newest).await?;
-            return Err(EnvironmentError::Refused {
-                reason: "there is no room for another environment; remove one first".into(),
-            });
+        if inner.catalog().is_within(bounds) {
+            return Ok(());
         }
-        Ok(())
+        Err(EnvironmentError::Refused {
+            reason: "there is no room for another environment; remove one first".into(),
+        })
     }
 
     /// Removes the wheels that were built here, unless a build may need one; returns their bytes.
     async fn drop_wheels(&self) -> u64 {
-        let everybody = u32::try_from(MOST_BUILDS).unwrap_or(u32::MAX);
-        let Ok(_nobody_builds) = self.inner.queue.try_acquire_many(everybody) else {
+        // Builds that come meanwhile wait for it.
+        let Ok(_nobody_builds) = self.inner.wheels.try_write() else {
             return 0;
         };
         let wheels = self.inner.requested.folder().join(sources::WHEELS);
@@ -360,31 +385,55 @@ impl ManagedEnvironments {
         removed.await.unwrap_or(0)
     }
 
-    async fn remove_tree(&self, digest: &str) -> Result<(), EnvironmentError> {
+    /// Removes a tree and forgets it, unless the catalog says otherwise now that nobody can begin to
+    /// use it; returns whether it was removed.
+    async fn remove_tree(
+        &self,
+        digest: &str,
+        may_go: impl FnOnce(&Catalog) -> bool,
+    ) -> Result<bool, EnvironmentError> {
         let inner = &self.inner;
-        // From here on nobody can begin to hold it.
-        inner.leave(digest, true);
-        if let Some(engine) = inner.engine.get()
-            && let Err(error) = engine.forget(digest).await
-        {
-            inner.leave(digest, false);
-            return Err(error.into());
+        let leaving = inner.claims.leave(digest).ok_or(InUse)?;
+        if !may_go(&inner.catalog()) {
+            return Ok(false);
+        }
+        if let Some(engine) = inner.engine.get() {
+            engine.forget(digest).await?;
         }
         inner.known().remove(digest);
         let tree = inner.requested.tree(digest);
-        let gone = tree.with_file_name(format!(".gone-{digest}"));
-        let forgotten = inner.change(|catalog| catalog.forget(digest));
-        inner.leave(digest, false);
-        forgotten?;
+        let gone = tree.with_file_name(format!(".gone-{}", Uuid::new_v4()));
+        match fs::rename(&tree, &gone) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(EnvironmentError::host("remove an environment", error));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        inner.change(|catalog| catalog.forget(digest))?;
+        drop(leaving);
         self.reflect().await;
-        let removed = tokio::task::spawn_blocking(move || {
-            fs::rename(&tree, &gone).and_then(|()| fs::remove_dir_all(&gone))
-        });
+        let removed = tokio::task::spawn_blocking(move || fs::remove_dir_all(&gone));
         match removed.await {
-            Ok(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
+            Ok(Err(error)) if error.kind() != io::ErrorKind::NotFound => {
                 Err(EnvironmentError::host("remove an environment", error))
             }
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) | Err(_) => Ok(true),
         }
     }
+}
+
+/// What the catalog of a folder says, without that of which the tree is gone: who removed it was
+/// killed before it was forgotten.
+fn settled(requested: &Requested) -> io::Result<Catalog> {
+    let mut catalog = Catalog::load(requested.folder())?;
+    let is_there = |digest: &str| requested.tree(digest).join(MANIFEST).exists();
+    let lost = catalog.digests_without(is_there);
+    for digest in &lost {
+        tracing::warn!(digest, "an environment is gone from its folder");
+        catalog.forget(digest);
+    }
+    if !lost.is_empty() {
+        catalog.save(requested.folder())?;
+    }
+    Ok(catalog)
 }

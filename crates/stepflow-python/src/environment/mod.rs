@@ -12,6 +12,8 @@ mod ending;
 mod interpreter;
 mod manager;
 mod order;
+mod place;
+mod program;
 mod requested;
 mod said;
 mod seed;
@@ -19,14 +21,15 @@ pub mod service;
 mod sources;
 mod uv;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use engine::{Environment, Fault, Interpreter};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use self::uv::Fetching;
 
 pub use self::config::{EnvironmentConfig, EnvironmentId, InstallPolicy, PipConfig};
 pub use self::ending::end_builds;
@@ -43,9 +46,6 @@ const DEFAULT_LOCK: &str = include_str!("../../environments/default.lock");
 /// Changes whenever `build` lays an environment out in another way.
 const LAYOUT_VERSION: u32 = 2;
 
-/// How often a build that waits for another process looks again.
-const LOCK_PULSE: Duration = Duration::from_millis(100);
-
 /// The manifest's name; a folder that has one is whole.
 const MANIFEST: &str = "environment.json";
 
@@ -60,12 +60,15 @@ pub enum EnvironmentError {
     },
     /// The interpreter comes without its `venv` module.
     #[error(
-        "{} cannot make a venv to fetch uv with; install it (apt install python3-venv), or put `uv` on PATH",
-        python.display()
+        "{} cannot make a venv to fetch uv with; install it (apt install python3-venv), or put `uv` on PATH; it says: {}",
+        python.display(),
+        said::sentence(said)
     )]
     NoVenv {
         /// The interpreter.
         python: PathBuf,
+        /// Its last words.
+        said: String,
     },
     /// A program we called failed.
     #[error("cannot {doing}: {}", said::sentence(said))]
@@ -93,6 +96,11 @@ pub enum EnvironmentError {
         /// What the installer said about which.
         said: String,
     },
+    /// Another process has the folder of requested environments.
+    #[error(
+        "another hognose manages the environments of this state folder; try again when it has ended, or give another --state-dir"
+    )]
+    Held,
     /// Too many builds wait.
     #[error("too many builds of environments wait; try again later")]
     Busy,
@@ -115,7 +123,7 @@ impl EnvironmentError {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Refused { .. } | Self::Packages { .. } | Self::Unknown { .. } => Fault::Caller,
-            Self::InUse(_) | Self::Busy => Fault::Capacity,
+            Self::InUse(_) | Self::Busy | Self::Held => Fault::Capacity,
             Self::Interpreter { .. }
             | Self::NoVenv { .. }
             | Self::Tool { .. }
@@ -176,6 +184,7 @@ pub struct Environments {
     folder: PathBuf,
     tools: PathBuf,
     cache: PathBuf,
+    offline: bool,
 }
 
 impl Environments {
@@ -187,7 +196,14 @@ impl Environments {
             folder: state.join("environments"),
             tools: state.join("tools"),
             cache: state.join("cache/uv"),
+            offline: false,
         }
+    }
+
+    /// Whether only what was downloaded before is used.
+    #[must_use]
+    pub fn offline(self, offline: bool) -> Self {
+        Self { offline, ..self }
     }
 
     /// The default environment for an interpreter, built if it is not there. Blocks for a build.
@@ -203,6 +219,8 @@ impl Environments {
         let root = self.folder.join(&digest);
         if !root.join(MANIFEST).exists() {
             self.build(&digest, &resolved.interpreter, progress)?;
+        } else {
+            self.sweep();
         }
         let packages = read_manifest(&root)?.packages;
         Ok(Environment {
@@ -287,96 +305,23 @@ impl Environments {
         progress: &dyn Fn(Progress),
     ) -> Result<(), EnvironmentError> {
         self.place(digest, progress, |folder| {
-            let uv = uv::find(&self.tools, &python.executable, progress)?;
+            let fetching = if self.offline {
+                Fetching::Offline
+            } else {
+                Fetching::Allowed(progress)
+            };
+            let uv = uv::find(&self.tools, &python.executable, &fetching)?;
             let order = build::Order {
                 uv: &uv,
                 python,
                 digest,
                 lock: DEFAULT_LOCK,
                 cache: &self.cache,
+                offline: self.offline,
                 folder,
             };
             build::build(&order, progress)
         })
-    }
-
-    /// Puts what `make` lays out in a folder where its digest says, unless another process has.
-    fn place(
-        &self,
-        digest: &str,
-        progress: &dyn Fn(Progress),
-        make: impl FnOnce(&Path) -> Result<(), EnvironmentError>,
-    ) -> Result<(), EnvironmentError> {
-        let _build = ending::Build::begin();
-        fs::create_dir_all(&self.folder)
-            .map_err(|source| EnvironmentError::host("make the environments folder", source))?;
-        let _lock = self.lock(digest, progress)?;
-        let root = self.folder.join(digest);
-        if root.join(MANIFEST).exists() {
-            return Ok(());
-        }
-        self.remove_remains(digest);
-        let folder = self
-            .folder
-            .join(format!(".{digest}.{}", std::process::id()));
-        let moved = make(&folder).and_then(|()| {
-            fs::rename(&folder, &root).map_err(|source| {
-                EnvironmentError::host("put the environment in its place", source)
-            })
-        });
-        if moved.is_err() {
-            let _ = fs::remove_dir_all(&folder);
-        }
-        moved
-    }
-
-    /// Waits until no other process builds this environment.
-    fn lock(&self, digest: &str, progress: &dyn Fn(Progress)) -> Result<File, EnvironmentError> {
-        let path = self.folder.join(format!(".{digest}.lock"));
-        let opened = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path);
-        let file = opened
-            .map_err(|source| EnvironmentError::host("open the environment's lock", source))?;
-        if file.try_lock().is_err() {
-            let text = "another hognose is building this environment".to_owned();
-            progress(Progress {
-                step: "wait",
-                done: 0,
-                total: 1,
-                text,
-            });
-            wait_for(&file).map_err(|source| {
-                EnvironmentError::host("wait for the environment's lock", source)
-            })?;
-        }
-        Ok(file)
-    }
-
-    /// Removes what a killed build left. The lock is ours, so nobody is using it.
-    fn remove_remains(&self, digest: &str) {
-        let prefix = format!(".{digest}.");
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with(&prefix) && !name.ends_with(".lock") {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-}
-
-/// Waits for a lock, unless this process ends.
-fn wait_for(file: &File) -> io::Result<()> {
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) => ending::check()?,
-        }
-        std::thread::sleep(LOCK_PULSE);
     }
 }
 
@@ -471,21 +416,5 @@ mod tests {
             environments.show("ab"),
             Err(EnvironmentError::Unknown { .. })
         ));
-    }
-
-    #[test]
-    fn the_remains_of_a_killed_build_go_and_locks_stay() {
-        let state = tempfile::tempdir().unwrap();
-        let environments = Environments::new(state.path());
-        let folder = state.path().join("environments");
-        fs::create_dir_all(folder.join(".d.1/lib")).unwrap();
-        fs::write(folder.join(".d.lock"), "").unwrap();
-        environments.remove_remains("d");
-        let left: Vec<_> = fs::read_dir(&folder)
-            .unwrap()
-            .flatten()
-            .map(|e| e.file_name())
-            .collect();
-        assert_eq!(left, [".d.lock"]);
     }
 }

@@ -78,12 +78,14 @@ fn refused(reason: String) -> EnvironmentError {
     EnvironmentError::Refused { reason }
 }
 
-/// Builds what is not there yet; returns its digest.
-pub(super) fn fulfil(
+/// Builds what is not there yet; returns what `keep` makes of its digest, which has to keep others
+/// from removing the tree: it is asked before it is looked whether there is one.
+pub(super) fn fulfil<K>(
     requested: &Requested,
     order: &Order<'_>,
+    keep: impl FnOnce(&str) -> K,
     progress: &dyn Fn(Progress),
-) -> Result<String, EnvironmentError> {
+) -> Result<K, EnvironmentError> {
     let trees = requested.folder().join("trees");
     let _build = ending::Build::begin();
     let scratch = tempfile::Builder::new()
@@ -112,9 +114,10 @@ pub(super) fn fulfil(
     let from_conda = fetch_from_conda(order, &scratch.path().join("conda"), &job)?;
     let text = resolve(requested, order, &from_conda, &job, &lock, progress)?;
     let digest = digest_of(&text, &format!("requested {}", order.python.identity));
+    let kept = keep(&digest);
     let place = trees.join(&digest);
     if place.join(MANIFEST).exists() {
-        return Ok(digest);
+        return Ok(kept);
     }
     if text
         .lines()
@@ -130,7 +133,7 @@ pub(super) fn fulfil(
         "put the environment in its place",
         fs::rename(&tree, &place),
     )?;
-    Ok(digest)
+    Ok(kept)
 }
 
 /// Packages that are named `channel::name=version`.

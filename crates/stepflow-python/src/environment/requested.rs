@@ -14,7 +14,7 @@ use super::catalog::{Catalog, Handle};
 use super::config::EnvironmentId;
 use super::interpreter::{self, Resolved};
 use super::service::EnvironmentDescription;
-use super::uv::{self, Uv};
+use super::uv::{self, Fetching, Uv};
 use super::{EnvironmentError, Manifest, Progress, read_manifest};
 
 /// The folder, open and locked.
@@ -38,6 +38,19 @@ impl Requested {
         folder: Option<&Path>,
         progress: &dyn Fn(Progress),
     ) -> Result<Self, EnvironmentError> {
+        Self::open_with(state, folder, &Fetching::Allowed(progress))
+    }
+
+    /// The same without fetching `uv` where there is none: that is an error, too.
+    pub fn open_offline(state: &Path, folder: Option<&Path>) -> Result<Self, EnvironmentError> {
+        Self::open_with(state, folder, &Fetching::Offline)
+    }
+
+    fn open_with(
+        state: &Path,
+        folder: Option<&Path>,
+        fetching: &Fetching<'_>,
+    ) -> Result<Self, EnvironmentError> {
         let at = |doing: &'static str| move |source| EnvironmentError::host(doing, source);
         let own = uv::own_uid().map_err(at("ask for our own uid"))?;
         let is_root = own == 0;
@@ -51,10 +64,7 @@ impl Requested {
         }
         let held = HeldFolder::open(&path).map_err(at("open the folder of environments"))?;
         if !held.try_lock() {
-            let reason = "another hognose manages the environments of this state folder; ask it, or give another --state-dir";
-            return Err(EnvironmentError::Refused {
-                reason: reason.into(),
-            });
+            return Err(EnvironmentError::Held);
         }
         for name in ["trees", "cache", "wheels"] {
             make_private(&path.join(name)).map_err(at("make the folder of environments"))?;
@@ -66,7 +76,7 @@ impl Requested {
             });
         };
         let tools = state.join("tools");
-        let program = uv::find(&tools, &first.interpreter.executable, progress)?;
+        let program = uv::find(&tools, &first.interpreter.executable, fetching)?;
         let uv = Uv::hold(&program).map_err(at("open uv"))?;
         Ok(Self {
             held,
@@ -149,14 +159,15 @@ impl Requested {
         })
     }
 
-    /// Removes what killed builds and removals left.
-    pub(super) fn sweep(&self) {
-        for entry in fs::read_dir(self.folder().join("trees"))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            if entry.file_name().to_string_lossy().starts_with('.') {
+    /// Removes what killed builds and removals left: also trees that `catalog` does not know.
+    pub(super) fn sweep(&self, catalog: &Catalog) {
+        let entries = fs::read_dir(self.folder().join("trees"));
+        for entry in entries.into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name
+                .to_str()
+                .is_none_or(|name| !catalog.trees.contains_key(name))
+            {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }

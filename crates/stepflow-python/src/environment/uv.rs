@@ -1,28 +1,22 @@
 //! The one caller of `uv`: found on PATH, or bootstrapped once from its hashed wheel.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use super::config::PipConfig;
-use super::{EnvironmentError, Progress, ending};
+use super::program::{RunError, bare_command, command, follow, run};
+use super::{EnvironmentError, Progress, place, said};
 
 /// Its version and hashes.
 const LOCK: &str = include_str!("../../environments/uv.lock");
 
 /// The version in the lock.
 const VERSION: &str = "0.12.5";
-
-/// Certificates are looked for here when the caller has not said where they are.
-const CERTIFICATES: [&str; 2] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-];
 
 /// Installs a hashed lock into a folder, wheels only, with bytecode.
 pub(super) struct Install<'a> {
@@ -34,21 +28,52 @@ pub(super) struct Install<'a> {
     pub(super) target: &'a Path,
     /// Keeps downloads, so that a killed build goes on where it was.
     pub(super) cache: &'a Path,
+    /// Whether the cache has to have everything.
+    pub(super) offline: bool,
+}
+
+/// Whether what is not here may be fetched.
+pub(super) enum Fetching<'a> {
+    /// Yes, telling how far it is.
+    Allowed(&'a dyn Fn(Progress)),
+    Offline,
 }
 
 /// The program: `uv` on PATH, else the one below `tools`, made if need be.
 ///
-/// Errors: one sentence naming `python3-venv` when a bootstrap needs it.
+/// Errors: one sentence naming `python3-venv` when a bootstrap needs it; there is none, offline.
 pub(super) fn find(
     tools: &Path,
     python: &Path,
-    progress: &dyn Fn(Progress),
+    fetching: &Fetching<'_>,
 ) -> Result<PathBuf, EnvironmentError> {
     if runs(Path::new("uv")) {
         return Ok("uv".into());
     }
+    find_ours(tools, python, fetching)
+}
+
+/// The program below `tools`. One that is half there is never seen: it is fetched beside its place.
+fn find_ours(
+    tools: &Path,
+    python: &Path,
+    fetching: &Fetching<'_>,
+) -> Result<PathBuf, EnvironmentError> {
     let folder = tools.join(format!("uv-{VERSION}"));
     let program = folder.join("bin/uv");
+    if runs(&program) {
+        return Ok(program);
+    }
+    let Fetching::Allowed(progress) = fetching else {
+        return Err(EnvironmentError::Refused {
+            reason: "there is no `uv` here, and nothing is fetched while offline (HOGNOSE_OFFLINE); put `uv` on PATH".into(),
+        });
+    };
+    let at = |doing: &'static str| move |source| EnvironmentError::host(doing, source);
+    std::fs::create_dir_all(tools).map_err(at("make the tools folder"))?;
+    let why = "another hognose is fetching uv";
+    let _lock = place::lock(&tools.join(".uv.lock"), why, progress)?;
+    // Whoever had the lock has made it.
     if runs(&program) {
         return Ok(program);
     }
@@ -59,19 +84,31 @@ pub(super) fn find(
         total: 1,
         text,
     });
+    let made = tools.join(".uv-made");
+    // What a killed process left, and one that does not run.
+    let _ = std::fs::remove_dir_all(&made);
     let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(tools)
-        .map_err(|source| EnvironmentError::host("make the tools folder", source))?;
+    let placed = bootstrap(&made, python)
+        .and_then(|()| std::fs::rename(&made, &folder).map_err(at("put uv in its place")));
+    if placed.is_err() {
+        let _ = std::fs::remove_dir_all(&made);
+    }
+    placed.map(|()| program)
+}
+
+/// Makes a venv in `folder` and installs `uv` there.
+fn bootstrap(folder: &Path, python: &Path) -> Result<(), EnvironmentError> {
     let made = command(python)
         .args(["-I", "-m", "venv"])
-        .arg(&folder)
+        .arg(folder)
         .output();
     let made =
         made.map_err(|source| EnvironmentError::host("run the interpreter's venv", source))?;
     if !made.status.success() {
-        let _ = std::fs::remove_dir_all(&folder);
+        let said = [made.stdout, made.stderr].concat();
         return Err(EnvironmentError::NoVenv {
             python: python.to_owned(),
+            said: String::from_utf8_lossy(&said).into_owned(),
         });
     }
     let lock = folder.join("uv.lock");
@@ -89,8 +126,7 @@ pub(super) fn find(
     ])
     .args(["--only-binary", ":all:", "-r"])
     .arg(lock);
-    follow(&mut pip, "fetch uv", &|_| {})?;
-    Ok(program)
+    follow(&mut pip, "fetch uv", &mut |_| {})
 }
 
 fn runs(program: &Path) -> bool {
@@ -131,13 +167,11 @@ pub(super) fn install(
     .arg(install.cache)
     .arg("-r")
     .arg(install.lock);
-    follow(&mut uv, "install the packages", &|line| {
-        progress(step_of(line))
-    })
+    if install.offline {
+        uv.arg("--offline");
+    }
+    follow(&mut uv, "install the packages", &mut remarks(progress))
 }
-
-/// How often it is looked whether a program has to be ended.
-const PULSE: Duration = Duration::from_millis(100);
 
 /// uv's phases, in order.
 const PHASES: [&str; 4] = ["Resolved", "Prepared", "Installed", "Bytecode"];
@@ -185,10 +219,7 @@ impl Uv {
         uv.args(["--no-header", "--no-annotate", "-o"])
             .arg(lock)
             .arg(requirements);
-        run(&mut uv, Some(job.deadline), &mut |line| {
-            progress(step_of(line))
-        })
-        .map_err(packages)
+        run(&mut uv, Some(job.deadline), &mut remarks(progress)).map_err(packages)
     }
 
     /// Installs a lock into `target`.
@@ -204,10 +235,7 @@ impl Uv {
             .arg(target)
             .arg("-r")
             .arg(lock);
-        run(&mut uv, Some(job.deadline), &mut |line| {
-            progress(step_of(line))
-        })
-        .map_err(packages)
+        run(&mut uv, Some(job.deadline), &mut remarks(progress)).map_err(packages)
     }
 
     /// The indexes in the order in which uv asks them; the last one is its default.
@@ -304,6 +332,17 @@ pub(super) fn own_uid() -> io::Result<u32> {
     Ok(std::fs::metadata("/proc/self")?.uid())
 }
 
+/// Hands on how far uv is, until it tells an error: what follows is quoted at the end.
+fn remarks(progress: &dyn Fn(Progress)) -> impl FnMut(&str) {
+    let mut is_failing = false;
+    move |line| {
+        is_failing |= said::is_error(line);
+        if !is_failing && !line.is_empty() {
+            progress(step_of(line));
+        }
+    }
+}
+
 fn step_of(line: &str) -> Progress {
     let reached = PHASES.iter().position(|phase| line.starts_with(phase));
     let done = reached.map_or(0, |index| index as u64 + 1);
@@ -315,131 +354,11 @@ fn step_of(line: &str) -> Progress {
     }
 }
 
-/// Runs a program to its end, handing on its stderr line by line.
-///
-/// Errors: what we were doing and its last lines.
-fn follow(command: &mut Command, doing: &str, each: &dyn Fn(&str)) -> Result<(), EnvironmentError> {
-    run(command, None, &mut |line| each(line)).map_err(|failed| match failed {
-        RunError::Failed(said) => EnvironmentError::Tool {
-            doing: doing.to_owned(),
-            said,
-        },
-        RunError::TooLong => EnvironmentError::host(doing, io::ErrorKind::TimedOut.into()),
-        RunError::Host(source) => EnvironmentError::host(doing, source),
-    })
-}
-
-/// Why a program did not do its work.
-pub(super) enum RunError {
-    /// Its last lines.
-    Failed(String),
-    /// It was killed at its deadline.
-    TooLong,
-    /// It could not be run.
-    Host(io::Error),
-}
-
-/// A child that does not outlive its caller.
-struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Runs a program to its end or its deadline, handing on its stderr line by line.
-pub(super) fn run(
-    command: &mut Command,
-    deadline: Option<Instant>,
-    each: &mut dyn FnMut(&str),
-) -> Result<(), RunError> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut child = Killed(command.spawn().map_err(RunError::Host)?);
-    let (sender, lines) = channel();
-    let pipe = child.0.stderr.take();
-    std::thread::spawn(move || {
-        let lines = pipe
-            .into_iter()
-            .flat_map(|pipe| BufReader::new(pipe).lines());
-        lines
-            .map_while(Result::ok)
-            .try_for_each(|line| sender.send(line))
-    });
-    let mut last = Vec::new();
-    loop {
-        ending::check().map_err(RunError::Host)?;
-        if deadline.is_some_and(|end| Instant::now() >= end) {
-            return Err(RunError::TooLong);
-        }
-        match lines.recv_timeout(PULSE) {
-            Ok(line) => {
-                each(line.trim());
-                last.push(line);
-                last.drain(..last.len().saturating_sub(12));
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-    }
-    let status = child.0.wait().map_err(RunError::Host)?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(RunError::Failed(last.join("\n").trim().to_owned()))
-}
-
-/// A command with the variables that a build may know, and nothing else of ours.
-pub(super) fn bare_command(program: &Path) -> Command {
-    const KNOWN: [&str; 9] = [
-        "path",
-        "lang",
-        "ssl_cert_file",
-        "ssl_cert_dir",
-        "http_proxy",
-        "https_proxy",
-        "all_proxy",
-        "no_proxy",
-        "tmpdir",
-    ];
-    let mut command = command(program);
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy().to_lowercase();
-        if !KNOWN.contains(&text.as_str()) && !text.starts_with("uv_") {
-            command.env_remove(&name);
-        }
-    }
-    command
-}
-
-/// A command with the caller's variables but those that would change an interpreter.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the module that calls uv and its interpreters"
-)]
-pub(super) fn command(program: &Path) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| is_pythons(name)) {
-        command.env_remove(name);
-    }
-    if std::env::var_os("SSL_CERT_FILE").is_none()
-        && let Some(file) = CERTIFICATES.iter().find(|file| Path::new(file).exists())
-    {
-        command.env("SSL_CERT_FILE", file);
-    }
-    command
-}
-
-fn is_pythons(name: &std::ffi::OsStr) -> bool {
-    name.to_string_lossy().starts_with("PYTHON")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -449,17 +368,54 @@ mod tests {
     }
 
     #[test]
+    fn an_error_is_no_remark() {
+        let told = RefCell::new(Vec::new());
+        let note = |progress: Progress| told.borrow_mut().push(progress.text);
+        let mut each = remarks(&note);
+        for line in [
+            "Resolved 2 packages",
+            "× No solution found:",
+            "╰─▶ Because a",
+            "and b",
+        ] {
+            each(line);
+        }
+        assert_eq!(*told.borrow(), ["Resolved 2 packages"]);
+    }
+
+    #[test]
+    fn what_is_not_here_is_not_fetched_offline() {
+        let tools = tempfile::tempdir().unwrap();
+        let found = find_ours(tools.path(), Path::new("/x"), &Fetching::Offline).unwrap_err();
+        assert!(found.to_string().contains("while offline"), "{found}");
+        assert_eq!(std::fs::read_dir(tools.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn an_interpreter_without_venv_is_quoted_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let python = folder.path().join("python");
+        std::fs::write(
+            &python,
+            "#!/bin/sh\necho ensurepip is not available\nexit 1\n",
+        )
+        .unwrap();
+        std::fs::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let tools = folder.path().join("tools");
+        let error = find_ours(&tools, &python, &Fetching::Allowed(&|_| {})).unwrap_err();
+        assert!(
+            error.to_string().contains("ensurepip is not available"),
+            "{error}"
+        );
+        let left = std::fs::read_dir(&tools).unwrap();
+        let left: Vec<_> = left.map(|one| one.unwrap().file_name()).collect();
+        assert_eq!(left, [".uv.lock"]);
+    }
+
+    #[test]
     fn phases_are_counted_in_order() {
         assert_eq!(step_of("Resolved 40 packages in 1ms").done, 1);
         assert_eq!(step_of("Installed 40 packages").done, 3);
         assert_eq!(step_of("Downloading numpy (17 MiB)").done, 0);
-    }
-
-    #[test]
-    fn a_tool_that_fails_is_quoted() {
-        let mut shell = command(Path::new("/bin/sh"));
-        let error = follow(shell.args(["-c", "echo one >&2; exit 3"]), "try", &|_| {}).unwrap_err();
-        assert!(error.to_string().contains("cannot try"), "{error}");
-        assert!(error.to_string().contains("one"), "{error}");
     }
 }

@@ -274,7 +274,10 @@ async fn a_broken_build_leaves_nothing_and_names_the_package() {
     let bench = bench(InstallPolicy::default(), 100).await;
     let cases: [(&[&str], &str); 6] = [
         (&["nosuchpackage"], "nosuchpackage"),
-        (&["alpha", "sourceonly"], "sourceonly"),
+        (
+            &["alpha", "sourceonly"],
+            "`sourceonly` that has a wheel, or have the operator",
+        ),
         (&["alpha==9"], "alpha==9"),
         (&["beta", "alpha==2.0"], "beta"),
         (&["alpha @ git+https://x.example/a"], "built from source"),
@@ -380,4 +383,98 @@ async fn two_releases_of_numpy_serve_at_the_same_time() {
             "{second}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn packages_are_there_for_their_execution_whatever_is_pruned_meanwhile() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let environments = bench.environments.clone();
+    let pruning = tokio::spawn(async move {
+        loop {
+            environments.prune().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+    });
+    for _ in 0..12 {
+        let found = bench.environments.find(None, &["gamma".to_owned()]).await;
+        let (environment, _held) = found.unwrap();
+        assert!(environment.root.join("environment.json").exists());
+    }
+    pruning.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_removes_and_creates_the_same_at_once_gets_a_handle_with_a_tree() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let mut id = bench.create(&["gamma"]).await.unwrap().id;
+    for round in 0..12 {
+        let removal = async {
+            // Sooner or later in the build.
+            tokio::time::sleep(std::time::Duration::from_millis(20 * round)).await;
+            bench.environments.remove(id).await
+        };
+        let (removed, made) = tokio::join!(removal, bench.create(&["gamma"]));
+        let made = made.unwrap();
+        let name = made.id.to_string();
+        let found = bench.environments.find(Some(&name), &[]).await;
+        let (environment, held) = found.unwrap();
+        assert!(environment.root.join("environment.json").exists());
+        drop(held);
+        if let Err(error) = removed {
+            assert!(matches!(error, EnvironmentError::InUse(_)), "{error}");
+            bench.environments.remove(id).await.unwrap();
+        }
+        id = made.id;
+    }
+    assert_eq!(bench.trees().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_forgets_and_removes_what_a_kill_left_half_done() {
+    let bench = bench(InstallPolicy::default(), 100).await;
+    let whole = bench.create(&["gamma"]).await.unwrap();
+    let removed = bench.create(&["alpha"]).await.unwrap();
+    let trees = bench.state.path().join("requested/trees");
+    std::fs::rename(trees.join(&removed.digest), trees.join(".gone-x")).unwrap();
+    std::fs::create_dir(trees.join("unknown")).unwrap();
+    let again = bench.restarted().await;
+    let left = again.environments.list().await.unwrap();
+    assert_eq!(
+        left.iter().map(|one| one.id).collect::<Vec<_>>(),
+        [whole.id]
+    );
+    assert_eq!(again.trees(), [whole.digest]);
+    let error = again.environments.remove(removed.id).await.unwrap_err();
+    assert!(matches!(error, EnvironmentError::Unknown { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_can_never_fit_removes_no_other() {
+    let large: &[&str] = &["beta", "gamma"];
+    let sizes = bench(InstallPolicy::default(), 100).await;
+    let most_bytes = sizes.create(large).await.unwrap().bytes - 1;
+    let narrow = InstallPolicy {
+        most_bytes,
+        ..InstallPolicy::default()
+    };
+    let bench = bench(narrow, 100).await;
+    let small = bench.create(&["gamma"]).await.unwrap();
+    let error = bench.create(large).await.unwrap_err().to_string();
+    assert!(error.contains("this environment has 1 MiB"), "{error}");
+    assert_eq!(bench.trees(), [small.digest]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_use_counts_at_once() {
+    let bench = bench(InstallPolicy::default(), 2).await;
+    let first = bench.create(&["alpha"]).await.unwrap();
+    bench.create(&["gamma"]).await.unwrap();
+    // Times are whole milliseconds.
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let name = first.id.to_string();
+    drop(bench.environments.find(Some(&name), &[]).await.unwrap());
+    let third = bench.create(&["beta"]).await.unwrap();
+    let left = bench.environments.list().await.unwrap();
+    let left: Vec<_> = left.into_iter().map(|one| one.id).collect();
+    assert_eq!(left, [first.id, third.id]);
 }

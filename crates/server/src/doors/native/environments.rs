@@ -88,7 +88,12 @@ pub(super) fn routes() -> Router<Arc<App>> {
 type Service = Arc<dyn EnvironmentService>;
 
 fn service(app: &App) -> Result<Service, Failure> {
-    app.executor.environments().ok_or_else(Failure::not_found)
+    let found = app.executor.environments();
+    found.ok_or_else(|| {
+        let told =
+            "this server has only its default environment; what it said at its start says why";
+        Failure::coded(Fault::Caller, "no_environments", told.into())
+    })
 }
 
 async fn list(State(app): State<Arc<App>>) -> Result<Response, Failure> {
@@ -162,6 +167,10 @@ fn identity(text: &str) -> Result<EnvironmentId, Failure> {
 }
 
 fn order(bytes: &[u8]) -> Result<(String, Vec<Dependency>), Failure> {
+    // The parser takes a list for an object, too.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Failure::bad_request("`body`: it must be a JSON object"));
+    }
     let parsed: OrderBody = read(bytes).map_err(|wrong| Failure::bad_request(wrong.to_string()))?;
     if parsed.packages.len() > MOST_PACKAGES {
         let told = format!("`packages`: the most is {MOST_PACKAGES}");
@@ -171,7 +180,12 @@ fn order(bytes: &[u8]) -> Result<(String, Vec<Dependency>), Failure> {
     let packages: Result<_, _> = packages.collect();
     let packages =
         packages.map_err(|error| Failure::bad_request(format!("`packages`: {error}")))?;
-    Ok((parsed.python.unwrap_or_default(), packages))
+    let python = parsed.python.unwrap_or_default();
+    if !python.chars().all(|c| c.is_ascii_digit() || c == '.') {
+        let told = "`python`: write a version, such as `3.11` or `3.11.7`";
+        return Err(Failure::bad_request(told));
+    }
+    Ok((python, packages))
 }
 
 /// Runs a build as a task of its own and answers with its end, or with its events.
@@ -241,6 +255,7 @@ fn failure_of(error: &EnvironmentError) -> Failure {
         EnvironmentError::Interpreter { .. }
         | EnvironmentError::NoVenv { .. }
         | EnvironmentError::Tool { .. }
+        | EnvironmentError::Held
         | EnvironmentError::Host { .. } => return Failure::host(),
     };
     Failure::coded(error.fault(), code, without_paths(&error.to_string()))
@@ -290,6 +305,19 @@ mod tests {
             assert!(message.starts_with(told), "{body}: {message}");
         }
         assert!(order(br#"{"python":null,"packages":null}"#).is_ok());
+    }
+
+    #[test]
+    fn an_order_is_an_object_with_a_version_that_is_one() {
+        assert!(order(b" {\"python\": \"3.11\", \"packages\": [\"a\"]}").is_ok());
+        for (body, said) in [
+            ("[]", "must be a JSON object"),
+            ("", "must be a JSON object"),
+            ("{\"python\": \"../x\"}", "`python`: write a version"),
+        ] {
+            let told = order(body.as_bytes()).unwrap_err().body().error.message;
+            assert!(told.contains(said), "{body}: {told}");
+        }
     }
 
     #[test]

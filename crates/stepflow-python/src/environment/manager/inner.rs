@@ -1,16 +1,18 @@
 //! What the manager's parts share: the catalog, names, what is known of a tree, who holds it.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::{Environment, EnvironmentLease};
 
+use super::claims::Kept;
 use super::{Inner, LEAST_DIGITS, USE_GRAIN_MS};
 use crate::dependencies::{Dependency, DependencySource};
 use crate::environment::catalog::{Catalog, Handle, now_ms};
 use crate::environment::config::EnvironmentId;
-use crate::environment::interpreter::Resolved;
+use crate::environment::interpreter::{self, Resolved};
 use crate::environment::{EnvironmentDescription, EnvironmentError, read_manifest};
 
 pub(super) fn nothing_served() -> EnvironmentError {
@@ -19,21 +21,17 @@ pub(super) fn nothing_served() -> EnvironmentError {
     }
 }
 
-impl Inner {
-    /// Says that a tree is being removed, or no longer.
-    pub(super) fn leave(&self, digest: &str, begins: bool) {
-        let _catalog = self.catalog();
-        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        if begins {
-            leaving.insert(digest.to_owned());
-        } else {
-            leaving.remove(digest);
-        }
+fn unknown(wanted: &str) -> EnvironmentError {
+    EnvironmentError::Unknown {
+        wanted: wanted.to_owned(),
     }
+}
 
-    pub(super) fn is_leaving(&self, digest: &str) -> bool {
-        let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        leaving.contains(digest)
+impl Inner {
+    /// Keeps a tree that the catalog knows from being removed.
+    pub(super) fn keep(&self, digest: &str) -> Option<Kept> {
+        let kept = self.claims.keep(digest)?;
+        self.catalog().trees.contains_key(digest).then_some(kept)
     }
 
     pub(super) fn catalog(&self) -> MutexGuard<'_, Catalog> {
@@ -102,12 +100,10 @@ impl Inner {
             return self.requested.interpreter(wanted);
         }
         let of_engine = self.engine.get().map(|it| &it.environment().interpreter);
-        let default = of_engine.or(self.default.as_ref()).map(|it| it.version);
-        let mut all = self.requested.interpreters.iter();
-        match all.find(|one| Some(one.interpreter.version) == default) {
-            Some(same) => Ok(same),
-            None => self.requested.interpreter(""),
-        }
+        let default = of_engine.or(self.default.as_ref());
+        let near =
+            default.and_then(|it| interpreter::nearest(&self.requested.interpreters, it.version));
+        near.map_or_else(|| self.requested.interpreter(""), Ok)
     }
 
     /// The digest that an id or the beginning of a digest stands for.
@@ -122,9 +118,7 @@ impl Inner {
             .filter(|digest| digest.starts_with(name));
         match (found.next(), found.next()) {
             (Some(one), None) if name.len() >= LEAST_DIGITS => Ok(one.clone()),
-            _ => Err(EnvironmentError::Unknown {
-                wanted: name.chars().take(80).collect(),
-            }),
+            _ => Err(unknown(&name.chars().take(80).collect::<String>())),
         }
     }
 
@@ -132,26 +126,29 @@ impl Inner {
         &self,
         digest: &str,
     ) -> Result<(Arc<Environment>, EnvironmentLease), EnvironmentError> {
+        let _kept = self.keep(digest).ok_or_else(|| unknown(digest))?;
         let environment = self.environment(digest)?;
         let engine = self.engine.get().ok_or_else(nothing_served)?;
-        let mut catalog = self.catalog();
-        let found = catalog.trees.get_mut(digest);
-        let Some(tree) = found.filter(|_| !self.is_leaving(digest)) else {
-            return Err(EnvironmentError::Unknown {
-                wanted: digest.to_owned(),
-            });
-        };
         let lease = engine.hold(&environment);
         let lease = lease.map_err(|error| EnvironmentError::Refused {
             reason: error.to_string(),
         })?;
+        self.note_use(digest);
+        Ok((environment, lease))
+    }
+
+    fn note_use(&self, digest: &str) {
         let now = now_ms();
-        if now.saturating_sub(tree.used_ms) > USE_GRAIN_MS {
+        let mut catalog = self.catalog();
+        if let Some(tree) = catalog.trees.get_mut(digest) {
             tree.used_ms = now;
+        }
+        // With the catalog locked nobody else saves.
+        if now.saturating_sub(self.uses_saved_ms.load(Ordering::Relaxed)) > USE_GRAIN_MS {
+            self.uses_saved_ms.store(now, Ordering::Relaxed);
             // What is lost with it is an order of removal.
             let _ = catalog.save(self.requested.folder());
         }
-        Ok((environment, lease))
     }
 
     pub(super) fn environment(&self, digest: &str) -> Result<Arc<Environment>, EnvironmentError> {
@@ -163,10 +160,7 @@ impl Inner {
             .trees
             .get(digest)
             .map(|tree| tree.interpreter.clone());
-        let unknown = || EnvironmentError::Unknown {
-            wanted: digest.to_owned(),
-        };
-        let identity = identity.ok_or_else(unknown)?;
+        let identity = identity.ok_or_else(|| unknown(digest))?;
         let mut all = self.requested.interpreters.iter();
         let python = all.find(|one| one.identity == identity);
         let python = python.ok_or_else(|| EnvironmentError::Refused {
@@ -186,9 +180,7 @@ impl Inner {
 
     pub(super) fn handle(&self, id: EnvironmentId) -> Result<Handle, EnvironmentError> {
         let found = self.catalog().handles.get(&id).cloned();
-        found.ok_or_else(|| EnvironmentError::Unknown {
-            wanted: id.to_string(),
-        })
+        found.ok_or_else(|| unknown(&id.to_string()))
     }
 
     pub(super) fn describe(
@@ -199,8 +191,6 @@ impl Inner {
         let python = environment.interpreter.version_text();
         let packages = environment.packages.clone();
         let described = self.catalog().describe(id, python, packages);
-        described.ok_or_else(|| EnvironmentError::Unknown {
-            wanted: id.to_string(),
-        })
+        described.ok_or_else(|| unknown(&id.to_string()))
     }
 }

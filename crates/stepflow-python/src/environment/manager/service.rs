@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::ManagedEnvironments;
 use crate::dependencies::{Dependency, DependencyError, satisfied};
 use crate::environment::EnvironmentError;
-use crate::environment::catalog::{Handle, now_ms};
+use crate::environment::catalog::{Catalog, Handle, now_ms};
 use crate::environment::config::{EnvironmentConfig, EnvironmentId, PipConfig};
 use crate::environment::order::{self, LOCK};
 use crate::environment::service::{
@@ -56,10 +56,10 @@ impl EnvironmentService for ManagedEnvironments {
         })?;
         let requirements = order::requirements(&all, &python, &inner.policy)?;
         let built = self.build(python, requirements.clone(), None, Some(base), progress);
-        let digest = built.await?;
+        let kept = built.await?;
         let moved = inner.change(|catalog| {
             let handle = catalog.handles.get_mut(&id)?;
-            handle.digest = digest;
+            handle.digest = kept.digest().to_owned();
             handle.requirements = requirements;
             Some(handle.is_active)
         })?;
@@ -91,41 +91,34 @@ impl EnvironmentService for ManagedEnvironments {
     async fn remove(&self, id: EnvironmentId) -> Result<(), EnvironmentError> {
         let inner = &self.inner;
         let digest = inner.handle(id)?.digest;
-        let is_shared = {
-            let catalog = inner.catalog();
-            let others = catalog.handles.iter().filter(|(other, _)| **other != id);
-            others
-                .into_iter()
-                .any(|(_, handle)| handle.digest == digest)
+        let is_shared = |catalog: &Catalog| {
+            let mut all = catalog.handles.iter();
+            all.any(|(other, handle)| *other != id && handle.digest == digest)
         };
-        if is_shared {
-            inner.change(|catalog| catalog.handles.remove(&id))?;
-            self.reflect().await;
+        let is_shared_now = is_shared(&inner.catalog());
+        if !is_shared_now && self.remove_tree(&digest, |now| !is_shared(now)).await? {
             return Ok(());
         }
-        self.remove_tree(&digest).await
+        inner.change(|catalog| catalog.handles.remove(&id))?;
+        self.reflect().await;
+        Ok(())
     }
 
     async fn prune(&self) -> Result<u64, EnvironmentError> {
         let inner = &self.inner;
         let nameless: Vec<(String, u64)> = {
             let catalog = inner.catalog();
-            let is_named = |digest: &str| {
-                catalog
-                    .handles
-                    .values()
-                    .any(|handle| handle.digest == digest)
-            };
-            let trees = catalog.trees.iter().filter(|(digest, _)| !is_named(digest));
-            trees
-                .map(|(digest, tree)| (digest.clone(), tree.bytes))
+            let trees = catalog.trees.iter();
+            let free = trees.filter(|(digest, _)| !catalog.is_named(digest));
+            free.map(|(digest, tree)| (digest.clone(), tree.bytes))
                 .collect()
         };
         let mut freed = 0;
         for (digest, bytes) in nameless {
-            match self.remove_tree(&digest).await {
-                Ok(()) => freed += bytes,
-                Err(EnvironmentError::InUse(_)) => {}
+            let is_nameless = |now: &Catalog| !now.is_named(&digest);
+            match self.remove_tree(&digest, is_nameless).await {
+                Ok(true) => freed += bytes,
+                Ok(false) | Err(EnvironmentError::InUse(_)) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -161,10 +154,10 @@ impl ManagedEnvironments {
         let python = inner.python(&order.python)?.clone();
         let requirements = order::requirements(&order.packages, &python, &inner.policy)?;
         let built = self.build(python, requirements.clone(), pip, None, progress);
-        let digest = built.await?;
+        let kept = built.await?;
         let id = EnvironmentId::new();
         let handle = Handle {
-            digest,
+            digest: kept.digest().to_owned(),
             requirements,
             created_ms: now_ms(),
             is_active: false,

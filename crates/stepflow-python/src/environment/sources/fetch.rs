@@ -19,8 +19,8 @@ use super::Source;
 use crate::dependencies::{Dependency, DependencySource, admits, normal_name};
 use crate::environment::config::{InstallPolicy, PipConfig};
 use crate::environment::interpreter::Resolved;
+use crate::environment::program::{self, RunError};
 use crate::environment::requested::Requested;
-use crate::environment::uv::{self, RunError};
 use crate::environment::{EnvironmentError, hex};
 
 /// Lists and downloads source archives. argv: a file with JSON to read, a file to write.
@@ -265,20 +265,21 @@ fn git(
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GIT_ALLOW_PROTOCOL", protocols)
             .env("HOME", "/nonexistent");
-        uv::run(command, Some(deadline), &mut |_| {}).map_err(|failed| said(name, "git", failed))
+        program::run(command, Some(deadline), &mut |_| {})
+            .map_err(|failed| said(name, "git", failed))
     };
     let program = Path::new("git");
-    at(uv::bare_command(program)
+    at(program::bare_command(program)
         .args(["init", "--quiet", "--bare", "--template="])
         .arg(&repository))?;
-    at(uv::bare_command(program)
+    at(program::bare_command(program)
         .arg("-C")
         .arg(&repository)
         // A host of the list must not send us to another one.
         .args(["-c", "http.followRedirects=false"])
         .args(["fetch", "--quiet", "--depth", "1", "--no-tags", "--"])
         .args([&reference.place, revision]))?;
-    at(uv::bare_command(program)
+    at(program::bare_command(program)
         .arg("-C")
         .arg(&repository)
         .args(["archive", "--format=tar", "--prefix=source/", "-o"])
@@ -305,13 +306,14 @@ fn local(
         ));
     }
     let archive = scratch.path().join("source.tar");
-    let mut tar = uv::bare_command(Path::new("tar"));
+    let mut tar = program::bare_command(Path::new("tar"));
     tar.args(["--exclude-vcs", "--transform", "s,^\\.,source,", "-cf"])
         .arg(&archive)
         .arg("-C")
         .arg(&place)
         .arg(".");
-    uv::run(&mut tar, Some(deadline), &mut |_| {}).map_err(|failed| said(name, "tar", failed))?;
+    program::run(&mut tar, Some(deadline), &mut |_| {})
+        .map_err(|failed| said(name, "tar", failed))?;
     Ok((read(&archive, name)?, ".tar"))
 }
 
@@ -327,12 +329,12 @@ impl Script<'_> {
         let (question, answer) = (self.scratch.join("question"), self.scratch.join("answer"));
         let written = fs::write(&question, asked.to_string());
         written.map_err(|source| EnvironmentError::host("ask the index", source))?;
-        let mut script = uv::bare_command(self.executable);
+        let mut script = program::bare_command(self.executable);
         script
             .args(["-I", "-S", "-c", INDEX_SCRIPT])
             .arg(&question)
             .arg(&answer);
-        uv::run(&mut script, Some(self.deadline), &mut |_| {})
+        program::run(&mut script, Some(self.deadline), &mut |_| {})
             .map_err(|failed| said(name, "the index", failed))?;
         fs::read(answer).map_err(|source| EnvironmentError::host("read the index", source))
     }

@@ -15,8 +15,8 @@ use super::config::PipConfig;
 use super::interpreter::Resolved;
 use super::manager::ManagedEnvironments;
 use super::service::ProgressSink;
-use super::{EnvironmentError, Progress};
-use crate::dependencies::{Dependency, DependencySource};
+use super::{EnvironmentError, Progress, said};
+use crate::dependencies::{Dependency, DependencySource, normal_name};
 
 /// Below the folder of requested environments: wheels that were built here.
 pub(super) const WHEELS: &str = "wheels";
@@ -70,7 +70,7 @@ impl ManagedEnvironments {
         pip: &PipConfig,
         (said, progress): (&str, &ProgressSink),
     ) -> Result<Option<String>, EnvironmentError> {
-        let Some(name) = without_wheel(said) else {
+        let Some(name) = said::without_wheel(said).map(normal_name) else {
             return Ok(None);
         };
         tell(progress, format!("fetching the source of {name}"));
@@ -93,32 +93,17 @@ fn tell(progress: &ProgressSink, text: String) {
     });
 }
 
-/// The package whose wheel uv misses. Its hint is only where to look: the index decides.
-fn without_wheel(said: &str) -> Option<String> {
-    let (_, rest) = said.split_once("Wheels are required for `")?;
-    let (name, _) = rest.split_once('`')?;
-    Some(crate::dependencies::normal_name(name))
-}
-
 /// The distribution of a wheel of ours that a line of requirements or of a lock names.
 pub(super) fn name_of_wheel(line: &str) -> Option<String> {
     let path = line.strip_prefix("./")?.strip_prefix(WHEELS)?;
     let file = path.split(' ').next()?.rsplit('/').next()?;
     let (name, _) = file.split_once('-')?;
-    Some(crate::dependencies::normal_name(name))
+    Some(normal_name(name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_package_without_a_wheel_is_read_from_the_hint() {
-        let said =
-            "hint: Wheels are required for `Source.Only` because building from source is disabled";
-        assert_eq!(without_wheel(said), Some("source-only".into()));
-        assert_eq!(without_wheel("Because a==1 is missing"), None);
-    }
 
     #[test]
     fn a_wheel_of_ours_has_the_name_of_its_file() {
