@@ -121,8 +121,12 @@ impl Pools {
         }
     }
 
-    /// Gives the slots back that a burst has left over, each once its cgroups are empty.
+    /// Gives the slots back that a burst has left over, each once its cgroups are empty; and memory,
+    /// while nobody waits for an answer.
     fn give_back(&self) {
+        if self.running.read() == 0 {
+            tokio::task::spawn_blocking(sandbox::sys::memory::trim_heaps);
+        }
         let (spawner, slots) = (Arc::clone(&self.spawner), self.free.unneeded());
         tokio::spawn(async move {
             for slot in slots {
