@@ -11,16 +11,16 @@ use anyhow::{Context, bail};
 use server::RemoteExecutor;
 use stepflow_python::environment::Progress;
 use stepflow_python::{
-    Dependency, EngineExecutor, EnvironmentDescription, EnvironmentError, EnvironmentId,
-    EnvironmentOrder, EnvironmentService, ManagedEnvironments, ProgressSink, PythonExecutor,
-    Requested, ServingUser, dependencies,
+    Dependency, EnvironmentDescription, EnvironmentError, EnvironmentId, EnvironmentOrder,
+    EnvironmentService, ManagedEnvironments, ProgressSink, PythonExecutor, Requested, ServingUser,
+    dependencies,
 };
 
 use crate::arguments::RequestedCommand;
 use crate::progress::Reporter;
 use crate::serve::FAREWELL;
 use crate::settings::{Common, Sources};
-use crate::start::{self, RequestedWish, Size};
+use crate::start;
 
 /// A subcommand whose ids, requirements and files have been read.
 enum Order {
@@ -45,7 +45,7 @@ pub(crate) async fn requested(
     }
     let wish = sources.requested()?;
     if wish.policy.source_builds {
-        return with_engine(order, common, sources, wish).await;
+        return with_engine(order, common, sources).await;
     }
     common.create_state_dir()?;
     let opened = start::open_requested(common, wish.folder).await?;
@@ -57,20 +57,8 @@ pub(crate) async fn requested(
     run(order, Arc::new(service)).await
 }
 
-async fn with_engine(
-    order: Order,
-    common: &Common,
-    sources: &Sources,
-    wish: RequestedWish,
-) -> anyhow::Result<String> {
-    let policy = sources.limit_policy(&[])?;
-    let environment = start::environment(common).await?;
-    let opened = start::open_requested(common, wish.folder.clone()).await?;
-    let wish = (opened, wish);
-    let (engine, environments) =
-        start::engine_with_requested(common, environment, Size::ONE, policy, wish).await?;
-    let executor = EngineExecutor::with_environments(engine.clone(), environments);
-    engine.drop_privileges().context("cannot give up root")?;
+async fn with_engine(order: Order, common: &Common, sources: &Sources) -> anyhow::Result<String> {
+    let (engine, executor) = start::executor_with_requested(common, sources).await?;
     let service = executor
         .environments()
         .context("there are no environments")?;

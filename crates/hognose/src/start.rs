@@ -61,13 +61,21 @@ pub(crate) async fn executor_for(
     common: &Common,
     sources: &Sources,
 ) -> anyhow::Result<(Engine, EngineExecutor)> {
-    let policy = sources.limit_policy(&[])?;
     if *choice == EnvironmentChoice::Default {
+        let policy = sources.limit_policy(&[])?;
         let environment = environment(common).await?;
         let engine = engine(common, environment, Size::ONE, policy).await?;
         return Ok((engine.clone(), EngineExecutor::new(engine)));
     }
-    let wish = sources.requested()?;
+    executor_with_requested(common, sources).await
+}
+
+/// The same with requested environments, which are made by the user who serves: root is given up.
+pub(crate) async fn executor_with_requested(
+    common: &Common,
+    sources: &Sources,
+) -> anyhow::Result<(Engine, EngineExecutor)> {
+    let (policy, wish) = (sources.limit_policy(&[])?, sources.requested()?);
     let environment = environment(common).await?;
     let opened = open_requested(common, wish.folder.clone()).await?;
     let wish = (opened, wish);
