@@ -225,9 +225,11 @@ impl Limits {
 pub struct Usage {
     /// From the first byte of user code to the reap.
     pub wall: Duration,
-    /// CPU time of the whole tree. Source: `cpuacct.usage` / `cpu.stat`; rootless: `wait4` rusage.
+    /// CPU time of the whole tree. Source: `cpuacct.usage` / `cpu.stat`; without cgroups: `waitid`
+    /// and samples.
     pub cpu: Duration,
-    /// Peak memory of the whole tree. Source: `memory.max_usage_in_bytes` / `memory.peak`.
+    /// Peak memory of the whole tree. Source: `memory.max_usage_in_bytes` / `memory.peak`; without
+    /// cgroups: samples, and at least what the largest process can have held.
     pub memory_peak_bytes: u64,
 }
 

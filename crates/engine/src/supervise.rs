@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use sandbox::sample::Sample;
+use sandbox::sample::{Before, Sample};
 use sandbox::sys::process::Reaped;
 use tokio::net::unix::pipe;
 use tokio::sync::{mpsc, oneshot};
@@ -153,6 +153,11 @@ pub(crate) async fn supervise(
     };
     tokio::pin!(reading);
     let mut read = None;
+    // With cgroups, they begin at nothing.
+    let before = match slot.has_cgroups() {
+        true => Before::default(),
+        false => Before::of(pid, init_pid),
+    };
     let began = Instant::now();
     let handed = hand_over(requests, stdin, request, slot, limits);
     let watch = Watch {
@@ -160,6 +165,7 @@ pub(crate) async fn supervise(
         tree: sampler.tree(pid, init_pid, limits.memory_bytes),
         limits,
         began,
+        before,
     };
     let mut killed_for = None;
     let mut cancelled = false;
@@ -221,11 +227,11 @@ pub(crate) async fn supervise(
         pipes: Vec::new(),
         handed,
     };
-    let mut cpu = Duration::from_micros(reaped.cpu_us);
+    let mut waited = Duration::from_micros(reaped.cpu_us);
     let (stdout, stderr, report) = match read {
         Some(read) if deserted => read,
         read => {
-            cpu += remains.end_tree(slot).await?;
+            waited += remains.end_tree(slot).await?;
             match read {
                 Some(read) => read,
                 // Every writer is gone, so what is left in the pipes is all there will ever be.
@@ -235,11 +241,23 @@ pub(crate) async fn supervise(
     };
     remains.pipes = vec![stdout.1, stderr.1, report.1];
     let counters = slot.counters();
+    let (cpu, memory_peak_bytes) = if slot.has_cgroups() {
+        (counters.cpu, counters.memory_peak_bytes)
+    } else {
+        // A program may be over before anybody has looked.
+        let held = before.memory_at_most(reaped.max_rss_bytes);
+        let used = seen.cpu.max(before.cpu_since(waited));
+        (used, seen.memory_bytes.max(held))
+    };
     Ok(Observed {
         cancelled,
         killed_for,
         exit: exit_of(&reaped),
-        usage: usage(slot, &counters, &seen, cpu, wall),
+        usage: Usage {
+            wall,
+            cpu,
+            memory_peak_bytes,
+        },
         counters,
         report: report.0.finish(&nonce).ok(),
         stdout: Capture::finish(stdout.0),
@@ -255,27 +273,6 @@ fn exit_of(reaped: &Reaped) -> ExitStatus {
         || ExitStatus::Signaled(reaped.signaled.unwrap_or(0)),
         ExitStatus::Exited,
     )
-}
-
-fn usage(
-    slot: &Slot,
-    counters: &Counters,
-    seen: &Sample,
-    waited: Duration,
-    wall: Duration,
-) -> Usage {
-    if slot.has_cgroups() {
-        return Usage {
-            wall,
-            cpu: counters.cpu,
-            memory_peak_bytes: counters.memory_peak_bytes,
-        };
-    }
-    Usage {
-        wall,
-        cpu: seen.cpu.max(waited),
-        memory_peak_bytes: seen.memory_bytes,
-    }
 }
 
 /// Whether the first process died by SIGKILL although neither we nor the kernel's memory killer
@@ -296,6 +293,7 @@ struct Watch<'a> {
     tree: Tree<'a>,
     limits: &'a Limits,
     began: Instant,
+    before: Before,
 }
 
 impl Watch<'_> {
@@ -345,7 +343,8 @@ impl Watch<'_> {
 
     /// Looks at the tree through `/proc`.
     async fn sample(&self, seen: &mut Sample) -> Result<Option<Limit>, ExecutionError> {
-        let sample = self.tree.look().await?;
+        let mut sample = self.tree.look().await?;
+        sample.cpu = self.before.cpu_since(sample.cpu);
         seen.memory_bytes = seen.memory_bytes.max(sample.memory_bytes);
         seen.cpu = seen.cpu.max(sample.cpu);
         if sample.memory_bytes > self.limits.memory_bytes {

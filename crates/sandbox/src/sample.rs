@@ -10,6 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use self::times::Clock;
+use crate::sys::process;
 
 /// How the kernel shows a mapping of a zygote's snapshot. A guest can make no memory file where
 /// memory is sampled, so none of its own has this name.
@@ -62,6 +63,40 @@ impl History {
     }
 }
 
+/// What a tree has used before it is given its program, which is not the program's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Before {
+    cpu: Duration,
+    /// Resident pages that its first process has no copy of.
+    shared_bytes: u64,
+}
+
+impl Before {
+    /// Looks at a first process that waits, and at its init. Whoever is gone has used nothing.
+    /// Source: proc_pid_status(5), `RssFile` and `RssShmem`.
+    #[must_use]
+    pub fn of(first: i32, init: i32) -> Self {
+        let cpu = |pid| process::cpu_time(pid).unwrap_or_default();
+        Self {
+            cpu: cpu(first) + cpu(init),
+            shared_bytes: sum(&read(first, "status"), &["RssFile", "RssShmem"]),
+        }
+    }
+
+    /// CPU time since then, of what was used in all.
+    #[must_use]
+    pub fn cpu_since(&self, total: Duration) -> Duration {
+        total.saturating_sub(self.cpu)
+    }
+
+    /// The most memory of its own that a process can have held whose resident set was this at most:
+    /// pages of files that it was the first to read count with it.
+    #[must_use]
+    pub fn memory_at_most(&self, max_rss_bytes: u64) -> u64 {
+        max_rss_bytes.saturating_sub(self.shared_bytes)
+    }
+}
+
 fn read(pid: i32, name: &str) -> String {
     fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default()
 }
@@ -110,7 +145,12 @@ fn of_snapshot(smaps: &str) -> u64 {
     total * 1024
 }
 
-fn resident(status: &str) -> u64 {
+fn resident(rollup: &str) -> u64 {
+    sum(rollup, &["Pss_Anon", "Pss_Shmem"])
+}
+
+/// What these lines say together. Units there: kB; here: bytes.
+fn sum(status: &str, names: &[&str]) -> u64 {
     let kib = |name: &str| -> u64 {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
         line.and_then(|rest| {
@@ -122,7 +162,7 @@ fn resident(status: &str) -> u64 {
         })
         .unwrap_or(0)
     };
-    (kib("Pss_Anon") + kib("Pss_Shmem")) * 1024
+    names.iter().map(|name| kib(name)).sum::<u64>() * 1024
 }
 
 #[cfg(test)]
@@ -142,6 +182,17 @@ mod tests {
                      Anonymous:  120 kB\nVmFlags: rd\n7f20-7f30 rw-p 0 00:01 7 /code/a /memfd:hognose (deleted)\nPss: 70 kB\nAnonymous: 70 kB\n";
         assert_eq!(of_snapshot(smaps), 380 * 1024);
         assert_eq!(of_snapshot(""), 0);
+    }
+
+    #[test]
+    fn what_was_used_before_is_not_the_programs() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        let before = Before::of(own, i32::MAX);
+        assert!(before.cpu > Duration::ZERO && before.shared_bytes > 0);
+        let spent = Duration::from_millis(3);
+        assert_eq!(before.cpu_since(before.cpu + spent), spent);
+        assert_eq!(before.memory_at_most(before.shared_bytes + 5), 5);
+        assert_eq!(Before::of(i32::MAX, i32::MAX), Before::default());
     }
 
     #[test]

@@ -86,6 +86,24 @@ async fn a_tree_is_bounded_although_its_supervisor_is_a_stranger_to_it() {
 }
 
 #[tokio::test]
+async fn what_a_brief_program_uses_is_measured() {
+    let Some(state) = without_cgroups("nested::what_a_brief_program_uses_is_measured") else {
+        return;
+    };
+    let bench = bench_in(&state, Tier::Nested).await;
+    assert!(bench.engine.drop_privileges().unwrap());
+    // Over before a sample sees it.
+    let report = bench.run("x = bytearray(8 * 2**20)").await;
+    let usage = report.usage;
+    assert!(usage.memory_peak_bytes >= 8 * MIB, "{usage:?}");
+    // What its interpreter needed to get ready is not its own.
+    let report = bench.run("import time; time.sleep(0.02)").await;
+    let usage = report.usage;
+    assert!(usage.cpu > Duration::ZERO, "{usage:?}");
+    assert!(usage.cpu < usage.wall, "{usage:?}");
+}
+
+#[tokio::test]
 async fn cpu_time_that_nobody_has_waited_for_counts() {
     let Some(state) = without_cgroups("nested::cpu_time_that_nobody_has_waited_for_counts") else {
         return;
