@@ -59,10 +59,11 @@ class Facts:
         if node.decorator_list:
             first = self.span(node.decorator_list[0])
             start = self.text.rindex("@", 0, self.offset(first["line"], first["column"]))
-        before = self.text[:start]
-        bare = before.rstrip(" \t\f")
-        if not bare or bare[-1] in "\r\n":
-            start = len(bare)
+        bare = start
+        while bare > 0 and self.text[bare - 1] in " \t\f":
+            bare -= 1
+        if bare == 0 or self.text[bare - 1] in "\r\n":
+            start = bare
         return self.text[start:end]
 
     def body(self, body, prefix, owner, in_function, conditional):
