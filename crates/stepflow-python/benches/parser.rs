@@ -1,6 +1,6 @@
 //! The parser beside CPython's `ast.parse`, over the same sources, on one core and in one run.
 //!
-//! `taskset -c 0 cargo bench -p stepflow-python --bench parser`. The sources are the standard library of
+//! `taskset -c 0 cargo bench --workspace --bench parser`. The sources are the standard library of
 //! `python3` (or of `HOGNOSE_BENCH_PYTHON`), read before anything is timed. All rows run in
 //! alternating blocks, so that a machine that is not quiet is not quiet for all of them.
 

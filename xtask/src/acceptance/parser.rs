@@ -27,10 +27,9 @@ pub(super) fn run(root: &Path) -> Result<Tally> {
             "test",
             "--release",
             "--locked",
-            "-p",
-            "stepflow-python",
+            "--workspace",
             "--test",
-            "it",
+            "stepflow_python",
         ])
         .args(["--", "--nocapture", "stdlib::", "fuzz::"]);
     recipes::counted("parser", Runner::CargoTest, &mut command)
