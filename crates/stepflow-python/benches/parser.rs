@@ -2,7 +2,8 @@
 //!
 //! `taskset -c 0 cargo bench --workspace --bench parser`. The sources are the standard library of
 //! `python3` (or of `HOGNOSE_BENCH_PYTHON`), read before anything is timed. All rows run in
-//! alternating blocks, so that a machine that is not quiet is not quiet for all of them.
+//! alternating blocks, so that a machine that is not quiet is not quiet for all of them. A word chooses
+//! rows by their names, as for a profile: `cargo bench --workspace --bench parser -- facts`.
 
 #![expect(
     clippy::unwrap_used,
@@ -133,6 +134,11 @@ fn main() {
             }),
         ),
     ];
+    let word = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let chosen = |name: &str| word.as_deref().is_none_or(|word| name.contains(word));
+    let (oracle, named) = rows.split_at_mut(1);
+    let named = named.iter_mut().filter(|row| chosen(row.0));
+    let mut rows: Vec<&mut Row<'_>> = oracle.iter_mut().chain(named).collect();
     let mut times = vec![Vec::new(); rows.len()];
     for _ in 0..BLOCKS {
         for (row, times) in rows.iter_mut().zip(&mut times) {
