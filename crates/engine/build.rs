@@ -22,6 +22,8 @@ fn main() {
         "crates/zygote/src",
         "guest",
         "Cargo.lock",
+        // The kit's profile.
+        "Cargo.toml",
     ] {
         println!(
             "cargo::rerun-if-changed={}",
