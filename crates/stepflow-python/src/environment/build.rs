@@ -7,9 +7,9 @@ use std::path::Path;
 
 use engine::Interpreter;
 
-use super::program;
 use super::uv::{self, Install};
 use super::{EnvironmentError, MANIFEST, Manifest, Progress};
+use super::{bytecode, program};
 
 /// Prepares matplotlib; run by the environment's interpreter on the host. argv: site-packages,
 /// the folder that becomes `share`.
@@ -52,6 +52,7 @@ pub(super) fn build(
         },
         progress,
     )?;
+    bytecode::compile(python, &site, None, progress)?;
     progress(Progress {
         step: "fonts",
         done: 0,

@@ -5,6 +5,7 @@
 //! which it uses.
 
 mod build;
+mod bytecode;
 mod catalog;
 mod conda;
 pub mod config;

@@ -15,7 +15,9 @@ use super::config::{InstallPolicy, PipConfig};
 use super::interpreter::Resolved;
 use super::requested::Requested;
 use super::uv::Job;
-use super::{EnvironmentError, MANIFEST, Progress, build, conda, digest_of, ending, sources};
+use super::{
+    EnvironmentError, MANIFEST, Progress, build, bytecode, conda, digest_of, ending, sources,
+};
 use crate::dependencies::{Dependency, DependencySource, normal_name};
 
 /// The lock's name in an environment's folder.
@@ -128,6 +130,7 @@ pub(super) fn fulfil<K>(
     for fetched in &from_conda {
         conda::install(fetched, &site)?;
     }
+    bytecode::compile(job.python, &site, Some(job.deadline), progress)?;
     build::finish(&tree, &site, &order.python.interpreter, &digest, progress)?;
     at(
         "put the environment in its place",

@@ -18,7 +18,7 @@ const LOCK: &str = include_str!("../../environments/uv.lock");
 /// The version in the lock.
 const VERSION: &str = "0.12.5";
 
-/// Installs a hashed lock into a folder, wheels only, with bytecode.
+/// Installs a hashed lock into a folder, wheels only.
 pub(super) struct Install<'a> {
     /// The environment's interpreter.
     pub(super) python: &'a Path,
@@ -151,14 +151,7 @@ pub(super) fn install(
         ":all:",
         "--no-deps",
     ])
-    .args([
-        "--link-mode",
-        "copy",
-        "--compile-bytecode",
-        "--no-config",
-        "--color",
-        "never",
-    ])
+    .args(["--link-mode", "copy", "--no-config", "--color", "never"])
     .arg("--python")
     .arg(install.python)
     .arg("--target")
@@ -174,7 +167,7 @@ pub(super) fn install(
 }
 
 /// uv's phases, in order.
-const PHASES: [&str; 4] = ["Resolved", "Prepared", "Installed", "Bytecode"];
+const PHASES: [&str; 3] = ["Resolved", "Prepared", "Installed"];
 
 /// What a requested environment's packages are resolved and installed with.
 #[derive(Debug)]
@@ -231,7 +224,7 @@ impl Uv {
         progress: &dyn Fn(Progress),
     ) -> Result<(), EnvironmentError> {
         let mut uv = self.command(job, &["pip", "install", "--require-hashes", "--no-deps"]);
-        uv.args(["--link-mode", "copy", "--compile-bytecode", "--target"])
+        uv.args(["--link-mode", "copy", "--target"])
             .arg(target)
             .arg("-r")
             .arg(lock);
@@ -317,7 +310,8 @@ impl Uv {
     }
 }
 
-fn packages(failed: RunError) -> EnvironmentError {
+/// What became of a step that a request's packages decide on.
+pub(super) fn packages(failed: RunError) -> EnvironmentError {
     match failed {
         RunError::Failed(said) => EnvironmentError::Packages { said },
         RunError::TooLong => EnvironmentError::Packages {
