@@ -34,7 +34,10 @@ use anyhow::Context;
 use clap::Parser;
 use clap::error::ErrorKind;
 use stepflow_python::environment::end_builds;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::arguments::{Arguments, Command};
 use crate::output::note;
@@ -91,11 +94,12 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
     ended
 }
 
-fn log_to_stderr(filter: EnvFilter) {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+fn log_to_stderr(filter: Targets) {
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
         .init();
 }
 

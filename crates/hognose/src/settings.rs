@@ -23,7 +23,7 @@ use stepflow_python::executor::source;
 use stepflow_python::{
     ExecutorConfig, LimitOverrides, LimitPolicy, MOST_SLOTS, ParserConfig, SecurityLevel, Tier,
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 use crate::arguments::CommonArguments;
 use crate::limits;
@@ -328,12 +328,12 @@ impl Sources {
         Ok(config.check()?)
     }
 
-    /// What is logged, as directives of `tracing`.
-    pub(crate) fn log_filter(&self, default: &str) -> anyhow::Result<EnvFilter> {
+    /// What is logged: a level, or levels by target (`info,hyper=debug`).
+    pub(crate) fn log_filter(&self, default: &str) -> anyhow::Result<Targets> {
         let found = self.find(None, "", "HOGNOSE_LOG");
         let text = found.as_ref().map_or(default, |found| &found.text);
         let origin = found.as_ref().map_or("the default", |found| &found.origin);
-        EnvFilter::try_new(text)
+        text.parse::<Targets>()
             .with_context(|| format!("{origin} is `{text}`; use a level such as `info`, or `off`"))
     }
 
