@@ -6,11 +6,10 @@ mod functions;
 
 use std::cell::Cell;
 use std::collections::HashSet;
-use std::rc::Rc;
 
-use ruff_python_ast::token::{TokenKind, Tokens};
+use ruff_python_ast::token::Tokens;
 use ruff_python_ast::{Expr, ModModule, Stmt};
-use ruff_text_size::{Ranged, TextRange};
+use ruff_text_size::{Ranged, TextRange, TextSize};
 
 pub(crate) use self::docstrings::docstring as docstring_of;
 use self::docstrings::docstring;
@@ -46,13 +45,14 @@ pub(crate) fn of_module(
     };
     let mut collector = Collector {
         text: &text,
+        path: String::new(),
         fields: HashSet::new(),
         facts: Facts {
             docstring: docstring(&module.body),
             ..Default::default()
         },
     };
-    collector.body(&module.body, &Place::default());
+    collector.body(&module.body, Place::default());
     (!text.is_full()).then_some(collector.facts)
 }
 
@@ -97,14 +97,22 @@ impl Text<'_> {
 
     /// The range, and the `;` that ends its last line, which CPython counts as part of a block.
     fn block(&self, range: TextRange) -> TextRange {
-        let behind = self
-            .tokens
-            .partition_point(|token| token.start() < range.end());
-        match self.tokens.get(behind) {
-            Some(token) if token.kind() == TokenKind::Semi => {
-                TextRange::new(range.start(), token.end())
+        let behind = &self.source[range.end().to_usize()..];
+        let mut next = behind;
+        loop {
+            next = next.trim_start_matches([' ', '\t', '\x0c']);
+            let joined = ["\\\r\n", "\\\n", "\\\r"];
+            match joined.iter().find_map(|joint| next.strip_prefix(joint)) {
+                Some(line) => next = line,
+                None => break,
             }
-            _ => range,
+        }
+        match next.strip_prefix(';') {
+            Some(rest) => TextRange::new(
+                range.start(),
+                range.end() + TextSize::of(behind) - TextSize::of(rest),
+            ),
+            None => range,
         }
     }
 
@@ -119,49 +127,38 @@ impl Text<'_> {
 }
 
 /// Where a statement stands.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Place {
-    /// What precedes the names of definitions: `Class.` or `outer.<locals>.`.
-    prefix: Rc<str>,
     /// Index of the class whose body this is.
     class: Option<usize>,
     in_function: bool,
     is_conditional: bool,
 }
 
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            prefix: Rc::from(""),
-            class: None,
-            in_function: false,
-            is_conditional: false,
-        }
-    }
-}
-
 impl Place {
-    fn conditional(&self) -> Self {
+    fn conditional(self) -> Self {
         Self {
             is_conditional: true,
-            ..self.clone()
+            ..self
         }
     }
 
-    fn is_top_level(&self) -> bool {
+    fn is_top_level(self) -> bool {
         self.class.is_none() && !self.in_function
     }
 }
 
 struct Collector<'a> {
     text: &'a Text<'a>,
+    /// What precedes the names of definitions here: `Class.` or `outer.<locals>.`.
+    path: String,
     /// The class and the name of each field found.
     fields: HashSet<(usize, String)>,
     facts: Facts,
 }
 
 impl Collector<'_> {
-    fn body(&mut self, body: &[Stmt], place: &Place) {
+    fn body(&mut self, body: &[Stmt], place: Place) {
         for statement in body {
             if self.text.is_full() {
                 return;
@@ -170,10 +167,19 @@ impl Collector<'_> {
         }
     }
 
-    fn statement(&mut self, statement: &Stmt, place: &Place) {
+    /// The body of a definition; `joint` stands between its name and those within.
+    fn inside(&mut self, name: &str, joint: &str, body: &[Stmt], place: Place) {
+        let around = self.path.len();
+        self.path.push_str(name);
+        self.path.push_str(joint);
+        self.body(body, place);
+        self.path.truncate(around);
+    }
+
+    fn statement(&mut self, statement: &Stmt, place: Place) {
         match statement {
             Stmt::FunctionDef(function) => self.function(function, place),
-            Stmt::ClassDef(class) => self.class(class, place),
+            Stmt::ClassDef(class) => self.class(class),
             Stmt::Import(_) | Stmt::ImportFrom(_) => self.import(statement, place),
             Stmt::Assign(_) | Stmt::AnnAssign(_) => self.assignment(statement, place),
             Stmt::If(branch) => {
@@ -188,8 +194,8 @@ impl Collector<'_> {
     }
 
     /// The blocks of a compound statement that is no definition.
-    fn blocks(&mut self, statement: &Stmt, place: &Place) {
-        let place = &place.conditional();
+    fn blocks(&mut self, statement: &Stmt, place: Place) {
+        let place = place.conditional();
         match statement {
             Stmt::For(each) => {
                 self.body(&each.body, place);
@@ -224,7 +230,7 @@ impl Collector<'_> {
         }
     }
 
-    fn import(&mut self, statement: &Stmt, place: &Place) {
+    fn import(&mut self, statement: &Stmt, place: Place) {
         let text = self.text;
         let found = Import {
             is_conditional: place.is_conditional,
@@ -265,7 +271,7 @@ impl Collector<'_> {
     }
 
     /// A constant of the module, or a field of the class.
-    fn assignment(&mut self, statement: &Stmt, place: &Place) {
+    fn assignment(&mut self, statement: &Stmt, place: Place) {
         if place.in_function {
             return;
         }
@@ -431,6 +437,20 @@ if __name__ == '__main__':
         let names: String = (0..20_000).map(|number| format!("a{number},")).collect();
         assert!(facts(&format!("from {long} import ({names})\n")).is_none());
         assert!(facts(&format!("class A:\n{methods}")).is_some());
+    }
+
+    #[test]
+    fn a_semicolon_behind_a_block_is_part_of_it() {
+        for (source, expected) in [
+            ("def f(): x", "def f(): x"),
+            ("def f(): x ;\n", "def f(): x ;"),
+            ("def f(): x \\\r\n ;\n", "def f(): x \\\r\n ;"),
+            ("def f(): x # ;\n", "def f(): x"),
+            ("def f():\n x\n# ;", "def f():\n x"),
+        ] {
+            let found = facts(source).unwrap();
+            assert_eq!(found.functions[0].source_code, expected);
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn read(source: &str) -> Option<Hints> {
         _ => u32::try_from(source.len()).ok()?,
     };
     Some(Hints {
-        imports: imports::of_module(tree.syntax()),
+        imports: imports::of_module(source, tree.syntax()),
         // Where its syntax is wrong, CPython says so, and may read it in another way.
         last_expression: (!tree.has_invalid_syntax()).then_some(last),
     })

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use ruff_python_ast::statement_visitor::{self, StatementVisitor};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{Expr, ExprCall, ModModule, Stmt};
 use ruff_text_size::{Ranged, TextRange};
@@ -9,9 +10,9 @@ use ruff_text_size::{Ranged, TextRange};
 use super::lines::Lines;
 use super::module::Import;
 
-/// Top-level names of every module that `module` imports absolutely.
-pub(crate) fn of_module(module: &ModModule) -> BTreeSet<String> {
-    let found = Imports::of(module);
+/// Top-level names of every module that `module`, whose text is `source`, imports absolutely.
+pub(crate) fn of_module(source: &str, module: &ModModule) -> BTreeSet<String> {
+    let found = Imports::of(source, module);
     let names = found
         .statements
         .iter()
@@ -23,7 +24,7 @@ pub(crate) fn of_module(module: &ModModule) -> BTreeSet<String> {
 
 /// The calls that import a module whose name stands in the source.
 pub(crate) fn calls(source: &str, module: &ModModule, lines: &Lines<'_>) -> Vec<Import> {
-    if !source.contains("__import__") && !source.contains("import_module") {
+    if !may_call(source) {
         return Vec::new();
     }
     let import = |(name, range): (&str, TextRange)| {
@@ -36,7 +37,16 @@ pub(crate) fn calls(source: &str, module: &ModModule, lines: &Lines<'_>) -> Vec<
             ..Default::default()
         }
     };
-    Imports::of(module).calls.into_iter().map(import).collect()
+    Imports::of(source, module)
+        .calls
+        .into_iter()
+        .map(import)
+        .collect()
+}
+
+/// Whether expressions have to be looked at.
+fn may_call(source: &str) -> bool {
+    source.contains("__import__") || source.contains("import_module")
 }
 
 #[derive(Debug, Default)]
@@ -47,15 +57,17 @@ struct Imports<'a> {
 }
 
 impl<'a> Imports<'a> {
-    fn of(module: &'a ModModule) -> Self {
+    fn of(source: &str, module: &'a ModModule) -> Self {
         let mut imports = Self::default();
-        imports.visit_body(&module.body);
+        if may_call(source) {
+            Visitor::visit_body(&mut imports, &module.body);
+        } else {
+            StatementVisitor::visit_body(&mut imports, &module.body);
+        }
         imports
     }
-}
 
-impl<'a> Visitor<'a> for Imports<'a> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
+    fn note(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Import(import) => {
                 let names = import.names.iter().map(|alias| alias.name.as_str());
@@ -67,6 +79,19 @@ impl<'a> Visitor<'a> for Imports<'a> {
             }
             _ => {}
         }
+    }
+}
+
+impl<'a> StatementVisitor<'a> for Imports<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        self.note(statement);
+        statement_visitor::walk_stmt(self, statement);
+    }
+}
+
+impl<'a> Visitor<'a> for Imports<'a> {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        self.note(statement);
         walk_stmt(self, statement);
     }
 

@@ -30,13 +30,16 @@ pub(crate) fn errors(source: &str, module: &ModModule, version: PythonVersion) -
             source,
             version,
             future_annotations: imports_future_annotations(&module.body),
-            scopes: vec![Scope::new(Kind::Module, &module.body)],
+            has_globals: source.contains("global"),
+            scopes: Vec::new(),
             tries: 0,
             has_nonlocals: Cell::new(false),
             errors: RefCell::default(),
         },
     };
-    walk.visit_body(&module.body);
+    walk.within(Kind::Module, &module.body, |walk| {
+        walk.visit_body(&module.body);
+    });
     let mut errors = walk.context.errors.into_inner();
     if walk.context.has_nonlocals.get() {
         errors.extend(unbound_nonlocals(module, &errors));
@@ -76,6 +79,8 @@ struct Context<'a> {
     source: &'a str,
     version: PythonVersion,
     future_annotations: bool,
+    /// Whether any scope can declare a name `global`.
+    has_globals: bool,
     /// The innermost last.
     scopes: Vec<Scope<'a>>,
     /// `try` statements around this place.
@@ -109,18 +114,6 @@ enum Kind<'a> {
     },
 }
 
-impl<'a> Scope<'a> {
-    fn new(kind: Kind<'a>, body: &'a [Stmt]) -> Self {
-        let mut globals = Globals::default();
-        globals.visit_body(body);
-        Self {
-            kind,
-            globals: globals.0,
-            loops: 0,
-        }
-    }
-}
-
 /// Collects the `global` statements of one scope.
 #[derive(Default)]
 struct Globals<'a>(HashMap<&'a str, TextRange>);
@@ -140,8 +133,17 @@ impl<'a> StatementVisitor<'a> for Globals<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn within(&mut self, scope: Scope<'a>, inside: impl FnOnce(&mut Self)) {
-        self.context.scopes.push(scope);
+    /// A scope whose declarations stand in `body`.
+    fn within(&mut self, kind: Kind<'a>, body: &'a [Stmt], inside: impl FnOnce(&mut Self)) {
+        let mut globals = Globals::default();
+        if self.context.has_globals {
+            globals.visit_body(body);
+        }
+        self.context.scopes.push(Scope {
+            kind,
+            globals: globals.0,
+            loops: 0,
+        });
         inside(self);
         self.context.scopes.pop();
     }
@@ -173,7 +175,7 @@ impl<'a> Walk<'a> {
             is_generator,
             is_async: generators.iter().any(|one| one.is_async),
         };
-        self.within(Scope::new(kind, &[]), |walk| {
+        self.within(kind, &[], |walk| {
             walk.visit_expr(&first.target);
             first
                 .ifs
@@ -206,9 +208,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
                     is_async: function.is_async,
                     parameters: &function.parameters,
                 };
-                self.within(Scope::new(kind, &function.body), |walk| {
-                    walk.visit_body(&function.body)
-                });
+                self.within(kind, &function.body, |walk| walk.visit_body(&function.body));
             }
             Stmt::ClassDef(class) => {
                 class
@@ -221,7 +221,7 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 if let Some(arguments) = &class.arguments {
                     self.visit_arguments(arguments);
                 }
-                self.within(Scope::new(Kind::Class, &class.body), |walk| {
+                self.within(Kind::Class, &class.body, |walk| {
                     walk.visit_body(&class.body)
                 });
             }
@@ -254,8 +254,9 @@ impl<'a> Visitor<'a> for Walk<'a> {
                 if let Some(parameters) = parameters {
                     self.visit_parameters(parameters);
                 }
-                let scope = Scope::new(Kind::Lambda { parameters }, &[]);
-                self.within(scope, |walk| walk.visit_expr(&lambda.body));
+                self.within(Kind::Lambda { parameters }, &[], |walk| {
+                    walk.visit_expr(&lambda.body);
+                });
             }
             Expr::ListComp(list) => self.comprehension(&list.generators, false, &[&list.elt]),
             Expr::SetComp(set) => self.comprehension(&set.generators, false, &[&set.elt]),

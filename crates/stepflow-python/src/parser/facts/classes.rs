@@ -7,15 +7,13 @@ use super::{Collector, Place};
 use crate::parser::module::{Field, PythonClass};
 
 impl Collector<'_> {
-    pub(super) fn class(&mut self, class: &StmtClassDef, place: &Place) {
+    pub(super) fn class(&mut self, class: &StmtClassDef) {
         let text = self.text;
         let name = class.name.as_str();
-        let qualified_name = text.join(&[&place.prefix, name]);
         let range = text.block(class.range);
         let span = text.definition(range, &class.decorator_list);
         let arguments = class.arguments.as_deref();
         let inner = Place {
-            prefix: text.join(&[&qualified_name, "."]).into(),
             class: Some(self.facts.classes.len()),
             in_function: false,
             is_conditional: false,
@@ -35,11 +33,11 @@ impl Collector<'_> {
             docstring: docstring(&class.body),
             decorators: text.decorators(&class.decorator_list),
             source_code: text.whole_lines(range),
-            qualified_name,
+            qualified_name: text.join(&[&self.path, name]),
             span: text.lines.span(span),
             ..Default::default()
         });
-        self.body(&class.body, &inner);
+        self.inside(name, ".", &class.body, inner);
     }
 
     /// What `__init__` assigns to attributes of its first parameter, outside its inner blocks too.

@@ -9,13 +9,9 @@ use super::{Collector, Place, Text};
 use crate::parser::module::{Parameter, ParameterKind, PythonFunction};
 
 impl Collector<'_> {
-    pub(super) fn function(&mut self, function: &StmtFunctionDef, place: &Place) {
-        let found = self.text.function(function, place);
+    pub(super) fn function(&mut self, function: &StmtFunctionDef, place: Place) {
+        let found = self.text.function(function, &self.path);
         let inner = Place {
-            prefix: self
-                .text
-                .join(&[&found.qualified_name, ".<locals>."])
-                .into(),
             class: None,
             in_function: true,
             is_conditional: false,
@@ -28,7 +24,7 @@ impl Collector<'_> {
         } else {
             self.facts.functions.push(found);
         }
-        self.body(&function.body, &inner);
+        self.inside(function.name.as_str(), ".<locals>.", &function.body, inner);
     }
 }
 
@@ -55,7 +51,7 @@ fn variadic(
 }
 
 impl Text<'_> {
-    fn function(&self, function: &StmtFunctionDef, place: &Place) -> PythonFunction {
+    fn function(&self, function: &StmtFunctionDef, path: &str) -> PythonFunction {
         let name = function.name.as_str();
         let range = self.block(function.range);
         let span = self.definition(range, &function.decorator_list);
@@ -67,7 +63,7 @@ impl Text<'_> {
             decorators: self.decorators(&function.decorator_list),
             is_async: function.is_async,
             source_code: self.whole_lines(range),
-            qualified_name: self.join(&[&place.prefix, name]),
+            qualified_name: self.join(&[path, name]),
             span: self.lines.span(span),
         }
     }
