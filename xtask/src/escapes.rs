@@ -17,6 +17,7 @@ use self::compare::Accounts;
 pub(crate) use self::interpreters::{CI, SUPPORTED, find as interpreter};
 use self::round::Round;
 use crate::corpus::{self, Attempt};
+use crate::recipes::beside;
 use crate::say;
 use crate::serve::{Mode, Setup, offers};
 use crate::tally::Tally;
@@ -63,18 +64,6 @@ pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
         || corpus.rounds_as(Mode::Ordinary, &preloads).0,
     );
     Ok(caller + ordinary)
-}
-
-/// Both at once. What panics in one panics here.
-fn beside<A: Send, B: Send>(one: impl FnOnce() -> A + Send, two: impl FnOnce() -> B) -> (A, B) {
-    std::thread::scope(|scope| {
-        let one = scope.spawn(one);
-        let two = two();
-        match one.join() {
-            Ok(one) => (one, two),
-            Err(panicked) => std::panic::resume_unwind(panicked),
-        }
-    })
 }
 
 /// What is run, and from where.

@@ -11,6 +11,7 @@ mod escapes;
 mod guest;
 mod http;
 mod judge;
+mod lint;
 mod postgres;
 mod recipes;
 mod serve;
@@ -42,6 +43,9 @@ cargo xtask RECIPE
   tidy        the rules of the house that no lint knows";
 
 fn main() -> ExitCode {
+    if let Some(ended) = lint::as_wrapper() {
+        return ended;
+    }
     let mut arguments = std::env::args().skip(1);
     let recipe = arguments.next().unwrap_or_default();
     if recipe == "bench" {

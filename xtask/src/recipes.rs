@@ -3,13 +3,14 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread::available_parallelism;
 
 use anyhow::{Context, Result, bail};
 
 use crate::escapes::Selection;
 use crate::postgres::{self, Postgres};
 use crate::tally::{Runner, Tally};
-use crate::{acceptance, escapes, guest, say, tidy};
+use crate::{acceptance, escapes, guest, lint, say, tidy};
 
 /// Format, lints, documentation, house rules and guest tests: no release build.
 pub(crate) fn check(root: &Path) -> Result<Tally> {
@@ -19,8 +20,7 @@ pub(crate) fn check(root: &Path) -> Result<Tally> {
 }
 
 fn style(root: &Path) -> Result<Tally> {
-    let mut tally = Tally::default();
-    tally += step("format", cargo(root).args(["fmt", "--all", "--check"]));
+    let mut tally = texts(root)?;
     tally += step(
         "clippy",
         // In the profile of the build, which then finds macros and build scripts ready.
@@ -45,25 +45,58 @@ fn style(root: &Path) -> Result<Tally> {
             "--locked",
         ]),
     );
-    tally += tidy::run(root)?;
+    Ok(tally)
+}
+
+/// What is found without a compiler.
+fn texts(root: &Path) -> Result<Tally> {
+    Ok(step("format", cargo(root).args(["fmt", "--all", "--check"])) + tidy::run(root)?)
+}
+
+/// Lints, documentation, and whatever is run afterwards.
+///
+/// Errors: there is nothing to run.
+fn build(root: &Path) -> Result<Tally> {
+    let target = target(root);
+    let mut build = cargo(root);
+    // Tests with it: its last crates would leave a processor without work.
+    build.args(["test", "--release", "--locked", "--workspace", "--no-run"]);
+    let is_cold = lint::is_cold(root, &target)?;
+    let (name, mut tally) = if is_cold {
+        lint::along(root, &target, build.arg("--all-targets"))?;
+        ("build with lints and docs", texts(root)?)
+    } else {
+        ("build", style(root)?)
+    };
+    let built = step(name, &mut build);
+    tally += built;
+    if built.failed > 0 {
+        bail!("the {name} failed, so nothing was tested ({tally})");
+    }
+    if is_cold {
+        let forgotten = lint::forgotten(root, &target)?;
+        if !forgotten.is_empty() {
+            say(&format!("FAILED lints: none of {forgotten:?}"));
+        }
+        tally += Tally::of(forgotten.is_empty());
+    }
     Ok(tally)
 }
 
 /// Everything. The only recipe that `.ci/run` calls.
 pub(crate) fn test(root: &Path) -> Result<Tally> {
-    let mut tally = style(root)?;
-    // Tests with it: its last crates would leave a processor without work.
-    let build = step(
-        "build",
-        cargo(root).args(["test", "--release", "--locked", "--workspace", "--no-run"]),
+    let mut tally = build(root)?;
+    tally += step(
+        "environment",
+        program(release_binary(root)).args(["env", "build"]),
     );
-    tally += build;
-    if build.failed > 0 {
-        bail!("the release build failed, so nothing was tested ({tally})");
-    }
-    tally += guest::tests_with_packages(root)?;
     tally += rust_tests(root)?;
-    tally += acceptance::quick_requests(root)?;
+    // The first one mostly waits.
+    let (requests, others) = beside(
+        || acceptance::quick_requests(root),
+        || anyhow::Ok(guest::tests_with_packages(root)? + doc_tests(root)?),
+    );
+    tally += requests? + others?;
     tally += escapes::run(
         root,
         Selection {
@@ -99,30 +132,41 @@ fn rust_tests(root: &Path) -> Result<Tally> {
             "--no-fail-fast",
             "--color",
             "never",
+            // A test waits for a third of its time.
+            "--test-threads",
+            &(available_parallelism()?.get() * 3 / 2).to_string(),
         ]);
-        let mut tally = counted("tests", Runner::Nextest, &mut command)?;
-        // nextest does not run the examples in documentation.
-        tally += counted(
-            "doc tests",
-            Runner::CargoTest,
-            cargo(root).args(["test", "--release", "--locked", "--workspace", "--doc"]),
-        )?;
-        tally += skipped;
-        return Ok(tally);
+        let tally = counted("tests", Runner::Nextest, &mut command)?;
+        return Ok(tally + skipped);
     }
-    let mut tally = counted(
-        "tests",
+    command.args(["test", "--release", "--locked", "--workspace"]);
+    command.args(["--lib", "--bins", "--tests", "--no-fail-fast"]);
+    let tally = counted("tests", Runner::CargoTest, &mut command)?;
+    Ok(tally + skipped)
+}
+
+/// The examples in documentation, which nextest does not run.
+fn doc_tests(root: &Path) -> Result<Tally> {
+    counted(
+        "doc tests",
         Runner::CargoTest,
-        command.args([
-            "test",
-            "--release",
-            "--locked",
-            "--workspace",
-            "--no-fail-fast",
-        ]),
-    )?;
-    tally += skipped;
-    Ok(tally)
+        cargo(root).args(["test", "--release", "--locked", "--workspace", "--doc"]),
+    )
+}
+
+/// Both at once. What panics in one panics here.
+pub(crate) fn beside<A: Send, B>(
+    one: impl FnOnce() -> A + Send,
+    two: impl FnOnce() -> B,
+) -> (A, B) {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let two = two();
+        match one.join() {
+            Ok(one) => (one, two),
+            Err(panicked) => std::panic::resume_unwind(panicked),
+        }
+    })
 }
 
 /// Runs a command whose success is one passed check.

@@ -1,4 +1,6 @@
-"""Prints what CPython's `ast` says about every source below the folders given, one JSON object per line.
+"""Prints what CPython's `ast` says about the sources below a folder, one JSON object per line.
+
+Arguments: of how many sources one is looked at, the folder.
 
 Written from the documentation of `ast` alone, so that it shares no mistake with what it checks.
 Shape: `{"path", "text", "compiles"}`, and `facts` where the grammar accepts the text.
@@ -232,10 +234,12 @@ def look(path):
 
 
 warnings.simplefilter("ignore")
-for folder in sys.argv[1:]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name != "site-packages")
-        for name in sorted(files):
-            found = look(os.path.join(root, name)) if name.endswith(".py") else None
-            if found:
-                print(json.dumps(found))
+every, folder = int(sys.argv[1]), sys.argv[2]
+paths = []
+for root, folders, files in os.walk(folder):
+    folders[:] = sorted(name for name in folders if name != "site-packages")
+    paths += [os.path.join(root, name) for name in sorted(files) if name.endswith(".py")]
+for path in paths[::every]:
+    found = look(path)
+    if found:
+        print(json.dumps(found))
