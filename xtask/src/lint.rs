@@ -2,9 +2,9 @@
 //!
 //! `cargo clippy` and `cargo doc` want metadata of every dependency, which are not those of a build: a
 //! seventh of a cold `cargo xtask test`. So where nothing of ours is compiled yet, cargo calls this
-//! program in front of each rustc (`RUSTC_WRAPPER`), and behind each crate of ours that was compiled run
-//! clippy and rustdoc, with its arguments. What is compiled already, nobody would lint: then the
-//! recipes call `cargo clippy` and `cargo doc` as by hand.
+//! program in front of each rustc (`RUSTC_WRAPPER`), and behind each of ours run clippy and rustdoc, with
+//! its arguments. What is compiled already, nobody would lint: then the recipes call `cargo clippy` and
+//! `cargo doc` as by hand.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -72,18 +72,40 @@ pub(crate) fn as_wrapper() -> Option<ExitCode> {
     let arguments: Vec<OsString> = arguments.collect();
     let is_ours = std::env::var_os("CARGO_PRIMARY_PACKAGE").is_some()
         && std::env::var_os(PROFILE).is_some_and(|profile| is_built_in(&arguments, &profile));
-    let succeeds = |command: &mut Command| command.status().is_ok_and(|status| status.success());
-    let passed = succeeds(program(&rustc).args(&arguments))
-        && (!is_ours
-            || succeeds(&mut clippy(&rustc, &arguments, &folder))
-                && documentation(&rustc, &arguments, &folder)
-                    .is_none_or(|mut rustdoc| succeeds(&mut rustdoc))
-                && note(&folder).is_ok());
+    let mut steps = vec![program(&rustc)];
+    let denied: &[&str] = if is_ours { &DENIED } else { &[] };
+    steps[0].args(&arguments).args(denied);
+    // A library's or program's unit tests are compiled, too, and have every line of it.
+    let is_linted = is_ours && (is_test(&arguments) || !is_of_package(&arguments));
+    if is_linted {
+        steps.push(clippy(&rustc, &arguments, &folder));
+        steps.extend(documentation(&rustc, &arguments, &folder));
+    }
+    let succeeds = |mut step: Command| step.status().is_ok_and(|status| status.success());
+    let passed = steps.into_iter().all(succeeds) && (!is_linted || note(&folder).is_ok());
     Some(if passed {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Of the compilers' own lints.
+const DENIED: [&str; 2] = ["-D", "warnings"];
+
+fn is_test(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--test")
+}
+
+/// The file that a crate begins with.
+fn source(arguments: &[OsString]) -> Option<&Path> {
+    let mut paths = arguments.iter().map(Path::new);
+    paths.find(|path| path.extension() == Some("rs".as_ref()))
+}
+
+/// Whether a crate is a library or a program, with unit tests or without.
+fn is_of_package(arguments: &[OsString]) -> bool {
+    source(arguments).is_some_and(|source| source.iter().any(|part| part == "src"))
 }
 
 /// Clippy over a crate, as `cargo clippy -- -D warnings` calls it.
@@ -107,21 +129,16 @@ fn clippy(rustc: &OsStr, arguments: &[OsString], folder: &Path) -> Command {
 ///
 /// They are known by their unit tests: not each is compiled without them.
 fn documentation(rustc: &OsStr, arguments: &[OsString], folder: &Path) -> Option<Command> {
-    let tests = arguments.iter().position(|argument| argument == "--test")?;
-    let is_source = |argument: &&OsString| Path::new(argument).extension() == Some("rs".as_ref());
-    let source = Path::new(arguments.iter().find(is_source)?);
-    if !source.iter().any(|part| part == "src") {
+    if !is_of_package(arguments) || !is_test(arguments) {
         return None;
     }
     let mut rustdoc = program(Path::new(rustc).with_file_name("rustdoc"));
-    if !source.ends_with("lib.rs") {
+    if source(arguments).is_some_and(|source| !source.ends_with("lib.rs")) {
         rustdoc.args(["--crate-type", "bin", "--document-private-items"]);
     }
-    let (before, behind) = arguments.split_at(tests);
-    let arguments = [before, &behind[1..]].concat();
-    rustdoc
-        .args(redirected(&arguments, &folder.join("doc")))
-        .args(["-D", "warnings"]);
+    let arguments = redirected(arguments, &folder.join("doc"));
+    let arguments = arguments.iter().filter(|argument| *argument != "--test");
+    rustdoc.args(arguments).args(DENIED);
     Some(rustdoc)
 }
 
