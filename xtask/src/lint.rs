@@ -111,17 +111,14 @@ fn is_of_package(arguments: &[OsString]) -> bool {
 /// Clippy over a crate, as `cargo clippy -- -D warnings` calls it.
 fn clippy(rustc: &OsStr, arguments: &[OsString], folder: &Path) -> Command {
     let mut clippy = program(Path::new(rustc).with_file_name("clippy-driver"));
-    clippy.env(
-        "CLIPPY_ARGS",
-        "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__",
-    );
     let flags = std::env::var(LINTS).unwrap_or_default();
     clippy
         .arg(rustc)
         .args(flags.split(' ').filter(|flag| !flag.is_empty()));
     clippy
         .arg("--emit=metadata")
-        .args(redirected(arguments, folder));
+        .args(redirected(arguments, folder))
+        .args(DENIED);
     clippy
 }
 
