@@ -53,11 +53,10 @@ impl History {
         });
         let cpu = self.clock.account(now, times::of);
         if memory_bytes > most_bytes {
-            let mut shared = 0;
+            memory_bytes = 0;
             for_each(&[first, init], |pid| {
-                shared += of_snapshot(&read(pid, "smaps"));
+                memory_bytes += own(&read(pid, "smaps_rollup"), &read(pid, "smaps"));
             });
-            memory_bytes = memory_bytes.saturating_sub(shared);
         }
         Ok(Sample { memory_bytes, cpu })
     }
@@ -121,6 +120,15 @@ fn for_each(roots: &[i32], mut look: impl FnMut(i32)) {
     }
 }
 
+/// What a process holds beside what it has only read of the snapshot. One that went between the two
+/// looks, the second of which then says nothing, holds nothing.
+fn own(rollup: &str, smaps: &str) -> u64 {
+    if smaps.is_empty() {
+        return 0;
+    }
+    resident(rollup).saturating_sub(of_snapshot(smaps))
+}
+
 /// Proportional memory of the snapshot's mappings, less their own copies.
 fn of_snapshot(smaps: &str) -> u64 {
     let (mut total, mut ours, mut share) = (0, false, 0);
@@ -181,7 +189,10 @@ mod tests {
         let smaps = "7f00-7f10 rw-p 0 00:01 9    /memfd:hognose (deleted)\nRss: 900 kB\nPss:  500 kB\nPss_Dirty: 500 kB\n\
                      Anonymous:  120 kB\nVmFlags: rd\n7f20-7f30 rw-p 0 00:01 7 /code/a /memfd:hognose (deleted)\nPss: 70 kB\nAnonymous: 70 kB\n";
         assert_eq!(of_snapshot(smaps), 380 * 1024);
-        assert_eq!(of_snapshot(""), 0);
+        let rollup = "Pss_Anon: 190 kB\nPss_Shmem: 380 kB\n";
+        assert_eq!(own(rollup, smaps), 190 * 1024);
+        // It ended after the first look.
+        assert_eq!(own(rollup, ""), 0);
     }
 
     #[test]
