@@ -10,6 +10,7 @@ mod interpreters;
 mod round;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,7 +20,7 @@ use self::round::Round;
 use crate::corpus::{self, Attempt};
 use crate::recipes::beside;
 use crate::say;
-use crate::serve::{Mode, Setup, offers};
+use crate::serve::{self, Mode, Setup, offers};
 use crate::tally::Tally;
 
 /// Which programs and rounds a recipe wants.
@@ -41,29 +42,35 @@ impl Selection<'_> {
 
 /// Runs every round; a server that fails is a failed round, and the others go on.
 ///
-/// Those of the ordinary user go beside the others, which share a state folder: a program mostly waits
-/// for its end.
+/// Two servers at a time, each with a state folder of its own: a program mostly waits for its end.
 pub(crate) fn run(root: &Path, selection: Selection<'_>) -> Result<Tally> {
     let attempts = corpus::read(&root.join("tests/escapes"))?;
     let any = attempts.iter().any(|attempt| selection.takes(attempt));
     ensure!(any, "tests/escapes has no such program");
     let preloads = preloads(root, selection)?;
+    let second = serve::second_state_dir(root)?;
+    let taken = AtomicUsize::new(0);
     let corpus = Corpus {
         root,
         attempts: &attempts,
         selection,
+        taken: &taken,
     };
-    let (caller, ordinary) = beside(
+    let (one, other) = beside(
         || {
-            let (mut tally, default_minor) = corpus.rounds_as(Mode::Caller, &preloads);
-            tally += corpus.nested();
-            let others = selection.minors.iter();
-            let others = others.filter(|minor| Some(**minor) != default_minor);
-            others.fold(tally, |tally, minor| tally + corpus.on_interpreter(*minor))
+            let (tally, own) = corpus.rounds_as(Mode::Caller, &preloads);
+            tally + corpus.interpreters(own, None)
         },
-        || corpus.rounds_as(Mode::Ordinary, &preloads).0,
+        || {
+            let (tally, _) = corpus.rounds_as(Mode::Ordinary, &preloads);
+            let nested = corpus.nested(&second);
+            let others = nested.minor.map_or_else(Tally::default, |own| {
+                corpus.interpreters(Some(own), Some(&second))
+            });
+            tally + nested.tally + others
+        },
     );
-    Ok(caller + ordinary)
+    Ok(one + other)
 }
 
 /// What is run, and from where.
@@ -72,6 +79,8 @@ struct Corpus<'a> {
     root: &'a Path,
     attempts: &'a [Attempt],
     selection: Selection<'a>,
+    /// How many of the interpreters have got their round.
+    taken: &'a AtomicUsize,
 }
 
 impl Corpus<'_> {
@@ -94,15 +103,18 @@ impl Corpus<'_> {
 
     /// Root without cgroups: what attacks, and of what is honest only what was asked for by name.
     /// The ordinary user's round shows that honest programs need no cgroups.
-    fn nested(self) -> Tally {
+    fn nested(self, state: &Path) -> Round {
         let mode = Mode::Nested;
         if let Some(reason) = mode.unavailable() {
             say(&format!("SKIPPED escapes as {}: {reason}", mode.name()));
-            return Tally::SKIPPED;
+            return Round {
+                tally: Tally::SKIPPED,
+                ..Round::default()
+            };
         }
         let all = self.selection.each_preload || self.selection.word.is_some();
-        self.round(&Setup::of(mode), |one| all || !one.is_honest())
-            .tally
+        let setup = Setup::of(mode).on_state(state);
+        self.round(&setup, |one| all || !one.is_honest())
     }
 
     /// The honest programs without a snapshot must end as they do with one.
@@ -122,11 +134,26 @@ impl Corpus<'_> {
         tally
     }
 
-    fn on_interpreter(self, minor: u8) -> Tally {
+    /// The interpreters that nobody has taken yet, but for the one that was the default.
+    fn interpreters(self, default: Option<u8>, state: Option<&Path>) -> Tally {
+        let mut tally = Tally::default();
+        let next = || self.taken.fetch_add(1, Ordering::Relaxed);
+        while let Some(minor) = self.selection.minors.get(next()) {
+            if Some(*minor) != default {
+                tally += self.on_interpreter(*minor, state);
+            }
+        }
+        tally
+    }
+
+    fn on_interpreter(self, minor: u8, state: Option<&Path>) -> Tally {
         match interpreters::find(minor) {
             Ok(python) => {
                 let mut setup = Setup::of(Mode::Caller).with(&format!("on CPython 3.{minor}"), &[]);
                 setup.python = Some(python);
+                if let Some(state) = state {
+                    setup = setup.on_state(state);
+                }
                 self.whole(&setup).tally
             }
             Err(reason) => {

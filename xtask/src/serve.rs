@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -97,12 +97,40 @@ impl Setup {
         self
     }
 
+    /// The same on this state folder.
+    pub(crate) fn on_state(mut self, state: &Path) -> Self {
+        let flag = format!("--state-dir={}", state.display());
+        self.flags.push(flag);
+        self
+    }
+
     /// Who runs it and what is special, for people and for the log's name.
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.mode.name(), self.label)
             .trim_end()
             .to_owned()
     }
+}
+
+/// Where the caller's server keeps its state.
+pub(crate) fn state_dir() -> Option<PathBuf> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    folder("HOGNOSE_STATE_DIR")
+        .or_else(|| Some(folder("XDG_DATA_HOME")?.join("hognose")))
+        .or_else(|| Some(folder("HOME")?.join(".local/share/hognose")))
+}
+
+/// A new state folder for a server beside the caller's; the default environments are the same ones.
+pub(crate) fn second_state_dir(root: &Path) -> Result<PathBuf> {
+    let own = state_dir().context("HOME is not set")?;
+    let second = target(root).join("escapes-state");
+    let _ = fs::remove_dir_all(&second);
+    fs::create_dir_all(&second).with_context(|| format!("cannot make {}", second.display()))?;
+    for shared in ["environments", "cache", "tools"] {
+        fs::create_dir_all(own.join(shared))?;
+        symlink(own.join(shared), second.join(shared))?;
+    }
+    Ok(second)
 }
 
 /// Whether `hognose serve` knows a flag.

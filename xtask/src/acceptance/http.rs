@@ -195,12 +195,8 @@ fn risen(base: Footprint, now: Footprint) -> Vec<&'static str> {
 
 /// The names in the server's state folder and in those of its folders that requests could reach.
 fn listing() -> Vec<String> {
-    let data = std::env::var_os("XDG_DATA_HOME").map(std::path::PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
-    let state = std::env::var_os("HOGNOSE_STATE_DIR").map(std::path::PathBuf::from);
-    let state = state.or_else(|| data.or(home).map(|data| data.join("hognose")));
     let mut found = Vec::new();
-    for folder in state
+    for folder in serve::state_dir()
         .iter()
         .flat_map(|state| [state.clone(), state.join("environments")])
     {
