@@ -94,17 +94,16 @@ pub(crate) fn test(root: &Path) -> Result<Tally> {
     // The first one mostly waits.
     let (requests, others) = beside(
         || acceptance::quick_requests(root),
-        || anyhow::Ok(guest::tests_with_packages(root)? + doc_tests(root)?),
+        || guest::tests_with_packages(root),
     );
     tally += requests? + others?;
-    tally += escapes::run(
-        root,
-        Selection {
-            word: None,
-            minors: escapes::CI,
-            each_preload: false,
-        },
-    )?;
+    let selection = Selection {
+        word: None,
+        minors: escapes::CI,
+        each_preload: false,
+    };
+    let (escapes, examples) = beside(|| escapes::run(root, selection), || doc_tests(root));
+    tally += escapes? + examples?;
     Ok(tally)
 }
 
