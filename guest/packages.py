@@ -8,6 +8,7 @@ confined; it then does what it would do in any program.
 import importlib
 import site
 import sys
+from functools import partial
 
 _environment = ""
 
@@ -32,12 +33,16 @@ def bring_in(preload: list, warmup: object) -> None:
     major, minor = sys.version_info[:2]
     site.addsitedir(f"{_environment}/lib/python{major}.{minor}/site-packages")
     site.execsitecustomize()
+    warmup.without_collecting(partial(_import, preload, warmup))
+    warmup.silence_show()
+
+
+def _import(preload: list, warmup: object) -> None:
     imported = [name for name in preload if _is_imported(name)]
     try:
         warmup.warm(imported)
     except BaseException:
         pass  # Another release of the library; its first use is merely slower.
-    warmup.silence_show()
 
 
 def _is_imported(name: str) -> bool:

@@ -39,18 +39,19 @@ def main(native: object = None) -> None:
     if native.hognose_prepare() != 0:
         _refuse("the native library is not usable; see the line above")
     runner.endings.install()
-    bring_in = None
+    bring_in, warmup = None, _import_own("warmup")
     if is_late:
-        bring_in = _postpone(runner, preload)
+        bring_in = _postpone(runner, preload, warmup)
         preload = []
     try:
-        _import(preload)
+        warmup.without_collecting(partial(_import, preload, warmup))
     except ImportError as error:
         _refuse(f"cannot import the preload: {error}; choose a preload the environment has")
     # What is made from here on, every program uses.
     gc.collect()  # Also empties the interpreter's lists of free objects, which lie anywhere.
     lay_densely(SMALL_BYTES)
     _find(runner, hooks, native)
+    gc.freeze()  # What was imported stays; each look for garbage below would walk through all of it.
     if not is_late:
         runner.prepare.link_matplotlib_files(partial(_offer, native, None), partial(_offer, native))
     rehearse = partial(runner.ready.rehearse, hooks, native.hognose_report)
@@ -59,7 +60,7 @@ def main(native: object = None) -> None:
     _take_snapshot(native, rehearse, lay_densely, is_plain)
     # From here on they live on the stack alone, so that no frame below the program names them.
     held = [native, partial(runner.ready.get_ready, hooks, namespace, bring_in)]
-    del native, private, hooks, namespace, bring_in, rehearse, lay_densely
+    del native, private, hooks, warmup, namespace, bring_in, rehearse, lay_densely
     runner.runner.main(*_serve(held))
     os._exit(FAILED_STATUS)
 
@@ -89,17 +90,16 @@ def _load_runner(private: object, lay_densely: object) -> object:
     return runner
 
 
-def _import(preload: list) -> None:
+def _import(preload: list, warmup: object) -> None:
     for name in preload:
         importlib.import_module(name)
-    warmup = _import_own("warmup")
     warmup.warm(preload)
     warmup.silence_show()
 
 
-def _postpone(runner: object, preload: list) -> object:
+def _postpone(runner: object, preload: list, warmup: object) -> object:
     """Leaves the environment to the children; returns what brings it in."""
-    packages, warmup = _import_own("packages"), _import_own("warmup")
+    packages = _import_own("packages")
     packages.name_environment(runner.layout.ENVIRONMENT)
     return partial(packages.bring_in, preload, warmup)
 

@@ -33,14 +33,15 @@ const MOST: usize = 200_000;
 /// Afterwards new memory comes from the top, side by side.
 pub(crate) fn fill_holes() {
     for size in SIZES {
+        // It stays until something is taken from it. To ask takes as long as there are holes.
+        let top = heap_end().saturating_sub(top_bytes() + size + 64);
         for _ in 0..MOST {
-            let end = heap_end();
             // SAFETY: any size may be asked for.
             let place = unsafe { libc::malloc(size) };
             if place.is_null() {
                 return;
             }
-            if place.addr() >= end.saturating_sub(top_bytes() + size + 64) {
+            if place.addr() >= top {
                 // From the top, or a mapping of its own: no hole of this size is left.
                 // SAFETY: it was just allocated and nobody has it.
                 unsafe { libc::free(place) };

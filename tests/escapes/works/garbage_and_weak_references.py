@@ -23,6 +23,7 @@ for _ in range(1000):
     one.other, two.other = two, one
     weakref.finalize(one, dead.append, 1)
 del one, two
+assert Node.alive < 2000, "nothing is collected by itself"
 gc.collect()
 assert Node.alive == 0 and len(dead) == 1000
 kept = Node()
