@@ -52,6 +52,7 @@ pub use outcome::{
 };
 pub use pool::{InUse, Lease as EnvironmentLease};
 pub use request::{Call, Entry, EnvironmentChoice, ExecutionRequest, InputFile, SecurityLevel};
+pub use sandbox::host::floor::{Floor, measure as measure_floor};
 pub use sandbox::sys::memory::keep_heaps_small;
 pub use sandbox::sys::process::die_with_caller;
 pub use serving_user::ServingUser;

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Stats(StatsArguments),
     /// Measure our paths beside plain Python, in one run on this machine
     Bench(BenchArguments),
+    /// For `bench`: the least that the kernel takes for an isolated process, at every line of input
+    #[command(hide = true)]
+    Floor,
     /// Show executions that were recorded, or one of them
     History(HistoryArguments),
     /// Make, change, list and remove the environments guests see

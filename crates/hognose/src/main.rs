@@ -84,6 +84,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
             Command::Doctor(arguments) => doctor::doctor(arguments, &sources).await,
             Command::History(arguments) => history::history(arguments, &sources).await,
             Command::Bench(arguments) => bench::bench(arguments, &sources).await,
+            Command::Floor => bench::answer_with_floors(),
             Command::Environment { command } => environment::environment(command, &sources).await,
         }
     });

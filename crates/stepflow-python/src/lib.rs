@@ -114,9 +114,9 @@ pub use engine::{
     SkippedArtifact, Span, Stream as OutputStream, Value,
 };
 pub use engine::{
-    Engine, EngineConfig, Environment, EnvironmentLease, ForkKind, Interpreter, MOST_SLOTS,
+    Engine, EngineConfig, Environment, EnvironmentLease, Floor, ForkKind, Interpreter, MOST_SLOTS,
     PoolStatus, RequestedEnvironments, ServingUser, StartEngineError, Tier, inspect,
-    keep_heaps_small,
+    keep_heaps_small, measure_floor,
 };
 pub use environment::{
     EnvironmentConfig, EnvironmentDescription, EnvironmentError, EnvironmentId, EnvironmentOrder,

@@ -18,6 +18,7 @@ use super::throughput::Target;
 pub(super) const TCP_BARE: &str = "tcp, bare";
 pub(super) const TCP_FULL: &str = "tcp, full by imports";
 pub(super) const TCP_FORCED: &str = "tcp, print(1) in full";
+pub(super) const EVENTS_FORCED: &str = "events, print(1) in full: first output";
 /// Rows that another binary gets, too.
 pub(super) const TCP_ROWS: [&str; 3] = [TCP_BARE, TCP_FULL, TCP_FORCED];
 
@@ -155,10 +156,7 @@ impl Contestant {
                 self.bare(),
             ),
             events(
-                &[
-                    "events, print(1) in full: first output",
-                    "events, print(1) in full: end",
-                ],
+                &[EVENTS_FORCED, "events, print(1) in full: end"],
                 self.forced(),
             ),
             paused(&["tcp, print(1) in full, with pauses"], Accept::Whole),

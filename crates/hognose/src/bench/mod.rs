@@ -10,6 +10,7 @@ mod cancel;
 mod client;
 mod contestant;
 mod environments;
+mod floor;
 mod lane;
 mod latency;
 mod machine;
@@ -40,6 +41,7 @@ use crate::signals::Stop;
 use crate::start::{self, Size};
 
 pub(crate) use self::arguments::BenchArguments;
+pub(crate) use self::floor::answer_with_floors;
 
 use self::arguments::Set;
 use self::baseline::{Process, Venv};
@@ -264,6 +266,7 @@ fn measure_latency(
     }
     entries.extend(local_entries(plan, &executor, runtime));
     entries.extend(baselines(plan)?);
+    entries.push(floor::entry(&own_program()?, plan.folder.path(), rounds));
     let measured = latency::measure(&mut entries, &plan.cancel);
     // Their clones of the engine have to be gone before it can leave.
     drop((entries, executor));
@@ -345,6 +348,11 @@ fn compared(measured: &[Measured]) -> Vec<Ratio> {
         (PYTHON.to_owned(), contestant::TCP_BARE.to_owned()),
         (PYTHON.to_owned(), contestant::TCP_FORCED.to_owned()),
         (BUBBLEWRAP.to_owned(), contestant::TCP_BARE.to_owned()),
+        (contestant::TCP_FORCED.to_owned(), floor::REAPED.to_owned()),
+        (
+            contestant::EVENTS_FORCED.to_owned(),
+            floor::FIRST_OUTPUT.to_owned(),
+        ),
         (FRESH.to_owned(), contestant::TCP_FULL.to_owned()),
         (FRESH.to_owned(), contestant::TCP_FORCED.to_owned()),
         (contestant::TCP_BARE.to_owned(), "unix, bare".to_owned()),

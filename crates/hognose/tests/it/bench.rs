@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::support::Home;
 
 /// Measured in every run; what a machine lacks has a row that says so.
-const ROWS: [&str; 18] = [
+const ROWS: [&str; 20] = [
     "tcp, bare",
     "tcp, full by imports",
     "tcp, print(1) in full",
@@ -26,6 +26,8 @@ const ROWS: [&str; 18] = [
     "python -c print(1), no sandbox",
     "bwrap + python -c print(1)",
     "fresh python, imports the stack",
+    "floor: an empty process in namespaces writes",
+    "floor: and is reaped",
 ];
 
 #[test]

@@ -7,6 +7,7 @@ pub mod cgroups;
 #[cfg(test)]
 mod emulator;
 pub mod filter;
+pub mod floor;
 pub mod mounts;
 pub mod policy;
 pub mod probe;
