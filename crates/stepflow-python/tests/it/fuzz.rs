@@ -2,6 +2,7 @@
 //!
 //! `HOGNOSE_FUZZ_SECONDS` says how long each property looks for a counterexample.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
@@ -130,23 +131,26 @@ fn check(strategy: impl Strategy<Value = Vec<u8>>) {
         .enable_time()
         .build()
         .unwrap();
-    let mut runner = TestRunner::new(Config {
-        cases: CASES,
-        failure_persistence: None,
-        ..Default::default()
-    });
-    let mut cases = 0;
+    let cases = Cell::new(0_u64);
     while Instant::now() < end {
+        // One that has passed its cases runs nothing more; each new one has another seed.
+        let mut runner = TestRunner::new(Config {
+            cases: CASES,
+            failure_persistence: None,
+            ..Default::default()
+        });
+        let before = cases.get();
         let found = runner.run(&strategy, |bytes| {
+            cases.set(cases.get() + 1);
             runtime.block_on(holds(&bytes));
             Ok(())
         });
         if let Err(error) = found {
             panic!("{error}");
         }
-        cases += CASES;
+        assert!(cases.get() > before, "nothing was tried");
     }
-    eprintln!("{cases} sources");
+    eprintln!("{} sources", cases.get());
 }
 
 async fn holds(bytes: &[u8]) {
