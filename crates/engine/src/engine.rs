@@ -35,6 +35,10 @@ use crate::supervise::{Observed, Remains, supervise};
 const EVENT_BUFFER: usize = 64;
 /// Longest wait for a free slot.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest wait for whoever reads the events to have had them all.
+const LONGEST_ANSWER: Duration = Duration::from_millis(20);
+/// From then on until an answer is written.
+const WRITING: Duration = Duration::from_millis(1);
 /// Executions that were answered and are still being swept, beside those that run.
 const SWEEPS: u32 = 16;
 
@@ -278,6 +282,14 @@ struct Terms {
     preload: String,
 }
 
+/// Waits until the caller should have its answer: sweeping a sandbox and making the next child would
+/// take the processors from whoever records and writes that.
+async fn answered(events: mpsc::Sender<Event>) {
+    let _ = tokio::time::timeout(LONGEST_ANSWER, events.closed()).await;
+    drop(events);
+    tokio::time::sleep(WRITING).await;
+}
+
 fn unfit(reason: &str) -> ExecutionError {
     ExecutionError::Environment {
         reason: reason.to_owned(),
@@ -379,17 +391,17 @@ impl Inner {
             &mut cancel,
         )
         .await;
-        let mut remains = Remains::default();
+        let mut remains = None;
         let ended = match observed {
-            Ok(mut observed) => {
-                remains = std::mem::take(&mut observed.remains);
+            Ok((observed, left)) => {
                 let terms = Terms {
                     id,
                     limits,
                     start,
                     preload: pool.preload.name.clone(),
                 };
-                self.report(terms, observed, &mut remains, &slot).await
+                self.report(terms, observed, remains.insert(left), &slot)
+                    .await
             }
             Err(error) => Err(error),
         };
@@ -398,13 +410,20 @@ impl Inner {
             Ok(report) => Event::Finished(Box::new(report)),
             Err(error) => Event::Failed(error),
         };
-        // The caller has the answer before its sandbox is swept.
         let _ = events.send(last).await;
-        tokio::task::yield_now().await;
         // Nobody who waits has to wait for the sweeping, unless there is much of it.
         let _sweep = self.sweeps.acquire().await;
-        drop((events, running, permit));
-        remains.gone(&slot).await;
+        drop(permit);
+        if pool.is_stocked() {
+            answered(events).await;
+        } else {
+            // Whoever comes next would wait for all that is put off.
+            tokio::task::yield_now().await;
+        }
+        drop(running);
+        if let Some(remains) = remains {
+            remains.gone(&slot).await;
+        }
         if broken {
             self.pools.retire(slot).await;
         } else {
@@ -428,14 +447,15 @@ impl Inner {
         if observed.is_victim_of_the_host(&limits) {
             return Err(ExecutionError::HostMemory);
         }
-        let folder = observed.output.as_fd();
-        let collected = if collect::is_empty(folder, observed.empty_size) {
+        let collected = if collect::is_empty(remains.output.as_fd(), observed.empty_size) {
             Collected::default()
         } else {
             // The collector never meets a writer.
             remains.end_tree(slot).await?;
+            let folder = remains.output.as_fd();
             collect::collect(&self.spawner, &self.store, slot.uid, folder, &limits).await?
         };
+        let folder = remains.output.as_fd();
         let outcome = classify(Evidence {
             cancelled: observed.cancelled,
             killed_for: observed.killed_for,

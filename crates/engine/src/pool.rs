@@ -444,6 +444,11 @@ impl Pool {
         self.ready.lock().map_or(0, |ready| ready.len())
     }
 
+    /// Whether more wait than are made while executions run: then nothing is urgent after one.
+    pub(crate) fn is_stocked(&self) -> bool {
+        self.waiting() > LOW_STOCK
+    }
+
     fn may_refill(&self, now: Instant) -> bool {
         let rests = self.rests_until.lock().ok().and_then(|until| *until);
         self.warmed.load(Ordering::Relaxed) && rests.is_none_or(|until| until <= now)

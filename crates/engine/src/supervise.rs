@@ -3,6 +3,7 @@
 //! It gathers evidence and decides nothing. The tree dies by one means, whoever asks for it: the
 //! lifeline is cut, init leaves, the kernel kills the namespace.
 
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use sandbox::sample::{Before, Sample};
@@ -27,6 +28,7 @@ use crate::sampler::{Sampler, Tree};
 use crate::slot::{Counters, Slot};
 use crate::spawner::host;
 use crate::streams::{Flood, read_output, read_report};
+use crate::witness::Witness;
 
 /// Least time between two looks at the CPU clock, and between two samples of memory.
 const SAMPLE: Duration = Duration::from_millis(20);
@@ -55,9 +57,7 @@ pub(crate) struct Observed {
     pub(crate) stdout: CapturedOutput,
     pub(crate) stderr: CapturedOutput,
     pub(crate) usage: Usage,
-    pub(crate) output: std::os::fd::OwnedFd,
     pub(crate) empty_size: i64,
-    pub(crate) remains: Remains,
 }
 
 impl Observed {
@@ -75,42 +75,54 @@ impl Observed {
     }
 }
 
-/// What is left of an execution whose first process is gone: nothing that an answer depends on.
-#[derive(Debug, Default)]
+/// What is left of an execution whose first process is gone. Closing it takes a good part of a
+/// millisecond, so that comes after the answer.
+#[derive(Debug)]
 pub(crate) struct Remains {
     init: Option<(Watched, Lifeline)>,
     mounts: Mounts,
-    pipes: Vec<pipe::Receiver>,
-    handed: HandedOver,
+    /// The output folder, opened before any user code.
+    pub(crate) output: OwnedFd,
+    _pipes: [pipe::Receiver; 3],
+    _handed: HandedOver,
+    _child: Watched,
+    _witness: Witness,
 }
 
 impl Remains {
     /// Kills what is left of the tree; when this returns no process of it is there any more.
-    /// The CPU time is that of the orphans whom init has waited for.
-    pub(crate) async fn end_tree(&mut self, slot: &Slot) -> Result<Duration, ExecutionError> {
-        let Some((init, mut lifeline)) = self.init.take() else {
-            return Ok(Duration::ZERO);
-        };
-        lifeline.cut();
-        let ended = match timeout(DYING, init.ended()).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                slot.stop_giving_way();
-                init.ended().await
-            }
-        };
-        let reaped = ended.map_err(|error| host("reap the sandbox's init", &error))?;
-        Ok(Duration::from_micros(reaped.cpu_us))
+    pub(crate) async fn end_tree(&mut self, slot: &Slot) -> Result<(), ExecutionError> {
+        end_tree(&mut self.init, slot).await.map(drop)
     }
 
     /// Waits until nothing at all is left.
     pub(crate) async fn gone(mut self, slot: &Slot) {
-        self.pipes.clear();
-        drop(std::mem::take(&mut self.handed));
         // It can only fail to be reaped if somebody else has reaped it.
         let _ = self.end_tree(slot).await;
-        self.mounts.gone().await;
+        let Self { mounts, output, .. } = self;
+        drop(output);
+        mounts.gone().await;
     }
+}
+
+/// Cuts the lifeline and waits for init. The CPU time is that of the orphans whom init has waited for.
+async fn end_tree(
+    init: &mut Option<(Watched, Lifeline)>,
+    slot: &Slot,
+) -> Result<Duration, ExecutionError> {
+    let Some((init, mut lifeline)) = init.take() else {
+        return Ok(Duration::ZERO);
+    };
+    lifeline.cut();
+    let ended = match timeout(DYING, init.ended()).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            slot.stop_giving_way();
+            init.ended().await
+        }
+    };
+    let reaped = ended.map_err(|error| host("reap the sandbox's init", &error))?;
+    Ok(Duration::from_micros(reaped.cpu_us))
 }
 
 /// Hands the program over and watches until no process of it is left.
@@ -124,7 +136,7 @@ pub(crate) async fn supervise(
     limits: &Limits,
     events: &mpsc::Sender<Event>,
     cancel: &mut oneshot::Receiver<()>,
-) -> Result<Observed, ExecutionError> {
+) -> Result<(Observed, Remains), ExecutionError> {
     let Ready {
         child,
         pid,
@@ -221,17 +233,12 @@ pub(crate) async fn supervise(
     if deserted && read.is_none() {
         read = tokio::time::timeout(LAST_BYTES, &mut reading).await.ok();
     }
-    let mut remains = Remains {
-        init: Some((init, lifeline)),
-        mounts,
-        pipes: Vec::new(),
-        handed,
-    };
+    let mut init = Some((init, lifeline));
     let mut waited = Duration::from_micros(reaped.cpu_us);
     let (stdout, stderr, report) = match read {
         Some(read) if deserted => read,
         read => {
-            waited += remains.end_tree(slot).await?;
+            waited += end_tree(&mut init, slot).await?;
             match read {
                 Some(read) => read,
                 // Every writer is gone, so what is left in the pipes is all there will ever be.
@@ -239,7 +246,6 @@ pub(crate) async fn supervise(
             }
         }
     };
-    remains.pipes = vec![stdout.1, stderr.1, report.1];
     let counters = slot.counters();
     let (cpu, memory_peak_bytes) = if slot.has_cgroups() {
         (counters.cpu, counters.memory_peak_bytes)
@@ -249,7 +255,7 @@ pub(crate) async fn supervise(
         let used = seen.cpu.max(before.cpu_since(waited));
         (used, seen.memory_bytes.max(held))
     };
-    Ok(Observed {
+    let observed = Observed {
         cancelled,
         killed_for,
         exit: exit_of(&reaped),
@@ -262,10 +268,18 @@ pub(crate) async fn supervise(
         report: report.0.finish(&nonce).ok(),
         stdout: Capture::finish(stdout.0),
         stderr: Capture::finish(stderr.0),
-        output,
         empty_size,
-        remains,
-    })
+    };
+    let remains = Remains {
+        init,
+        mounts,
+        output,
+        _pipes: [stdout.1, stderr.1, report.1],
+        _handed: handed,
+        _child: child,
+        _witness: witness,
+    };
+    Ok((observed, remains))
 }
 
 fn exit_of(reaped: &Reaped) -> ExitStatus {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 /// Seconds whose leases are remembered.
 const SECONDS: usize = 10;
-/// Children that wait in a pool nobody has asked for lately.
-const LEAST: usize = 2;
+/// Children that wait in a pool nobody has asked for lately: one lease leaves it well stocked, so that
+/// the next child is made after the answer.
+const LEAST: usize = super::LOW_STOCK + 2;
 
 /// Leases per second over the last seconds.
 #[derive(Debug, Default)]
