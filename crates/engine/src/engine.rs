@@ -422,6 +422,8 @@ impl Inner {
         }
         drop(running);
         if let Some(remains) = remains {
+            // Its memory takes as long to go as a short program to run.
+            self.pools.let_give_way(&slot);
             remains.gone(&slot).await;
         }
         if broken {

@@ -56,6 +56,16 @@ impl Pace {
     }
 }
 
+/// Processors of this host that we may use.
+pub(crate) fn processors() -> u32 {
+    use std::sync::OnceLock;
+    static COUNT: OnceLock<u32> = OnceLock::new();
+    *COUNT.get_or_init(|| {
+        std::thread::available_parallelism()
+            .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

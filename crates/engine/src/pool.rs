@@ -24,6 +24,7 @@ use crate::error::ExecutionError;
 use crate::lease::{self, Ready};
 use crate::limits::{LimitPolicy, Limits};
 use crate::metrics::{ForkKind, Gauge, GaugeGuard, PoolMetrics, PoolStatus};
+use crate::pace::processors;
 use crate::preload::Preload;
 use crate::slot::Slot;
 use crate::spawner::{Launch, Spawner, host};
@@ -231,17 +232,43 @@ impl Pools {
         }
     }
 
+    /// Makes what nobody waits for give way to executions and their answers. Where these take every
+    /// processor it would get none, and be missed soon.
+    pub(crate) fn let_give_way(&self, slot: &Slot) {
+        if self.running.read() < processors() as usize {
+            slot.give_way();
+        }
+    }
+
+    /// A child that nobody waits for yet.
+    async fn make_ahead(&self, pool: &Pool) -> Result<Child, ExecutionError> {
+        let limits = &self.settings.limits.defaults;
+        let slot = self.take_slot(limits).await?;
+        self.let_give_way(&slot);
+        self.make_in(slot, pool, limits).await
+    }
+
+    async fn make(&self, pool: &Pool, limits: &Limits) -> Result<Child, ExecutionError> {
+        let slot = self.take_slot(limits).await?;
+        self.make_in(slot, pool, limits).await
+    }
+
     /// Forks and confines a child. A zygote that has died since its last use is replaced once:
     /// nothing of a program has started yet.
-    async fn make(&self, pool: &Pool, limits: &Limits) -> Result<Child, ExecutionError> {
-        let mut slot = self.take_slot(limits).await?;
-        let made = match self.fork(pool, &mut slot, limits).await {
+    async fn make_in(
+        &self,
+        mut slot: Slot,
+        pool: &Pool,
+        limits: &Limits,
+    ) -> Result<Child, ExecutionError> {
+        let made = match self.fork(pool, &slot, limits).await {
             Err(ExecutionError::Lost { what }) => {
                 tracing::warn!(what, "a child could not be made; trying once more");
-                self.fork(pool, &mut slot, limits).await
+                self.fork(pool, &slot, limits).await
             }
             other => other,
         };
+        slot.stop_giving_way();
         match made {
             Ok(ready) => {
                 slot.begin();
@@ -261,13 +288,14 @@ impl Pools {
     async fn fork(
         &self,
         pool: &Pool,
-        slot: &mut Slot,
+        slot: &Slot,
         limits: &Limits,
     ) -> Result<Ready, ExecutionError> {
         let origin = self.zygote(pool).await?;
         origin.forks.fetch_add(1, Ordering::Relaxed);
         let most = &self.settings.limits.maxima;
-        lease::ready(&self.spawner, &origin.zygote, slot, limits, most).await
+        let making = lease::ready(&self.spawner, &origin.zygote, slot, limits, most);
+        slot.giving_way_for_a_while(making).await
     }
 
     /// The zygote of a preload, launched if there is none that works.

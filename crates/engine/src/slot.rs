@@ -14,6 +14,9 @@ use crate::spawner::NewSlot;
 /// Memory a dead execution may leave charged (page cache) before its slot is emptied first.
 const DIRTY_BYTES: u64 = 8 << 20;
 
+/// How long processes that give way may take for what has to be done soon.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
+
 /// Processes of ours beside a program's own: the holder of its memory (`sandbox::confine`).
 const HOLDERS: u64 = 1;
 
@@ -163,6 +166,19 @@ impl Slot {
     pub(crate) fn stop_giving_way(&self) {
         if self.gives_way.swap(false, Ordering::Relaxed) {
             let _ = self.write(CgroupFile::CpuIdle, 0);
+        }
+    }
+
+    /// Waits for what its processes do while they give way: if that takes long, they give way no
+    /// longer. On a busy host they might never end, and meanwhile hold locks of the kernel.
+    pub(crate) async fn giving_way_for_a_while<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        match tokio::time::timeout(PATIENCE, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.stop_giving_way();
+                work.await
+            }
         }
     }
 

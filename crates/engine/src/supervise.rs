@@ -21,11 +21,11 @@ use crate::hand_over::{HandedOver, cpu_most_seconds, hand_over};
 use crate::lease::{Lifeline, Mounts, Ready};
 use crate::limits::{Limits, Usage};
 use crate::outcome::{CapturedOutput, ExitStatus, Limit};
-use crate::pace::{Pace, YOUNG_CPU};
+use crate::pace::{Pace, YOUNG_CPU, processors};
 use crate::process::Watched;
 use crate::request::ExecutionRequest;
 use crate::sampler::{Sampler, Tree};
-use crate::slot::{Counters, Slot};
+use crate::slot::{Counters, PATIENCE, Slot};
 use crate::spawner::host;
 use crate::streams::{Flood, read_output, read_report};
 use crate::witness::Witness;
@@ -37,8 +37,6 @@ const SAMPLE: Duration = Duration::from_millis(20);
 const MOST_REFUSED_FORKS: u64 = 100;
 /// How often a tree that gives way, or has done so, is looked at.
 const OLD_LOOK: Duration = Duration::from_millis(100);
-/// How long a killed tree that gives way may take to die before it gives way no longer.
-const DYING: Duration = Duration::from_millis(250);
 /// How long an init that was killed from outside may take to end after its namespace.
 const INIT_LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long the ends of the pipes of an ended program may take to be noticed.
@@ -114,13 +112,7 @@ async fn end_tree(
         return Ok(Duration::ZERO);
     };
     lifeline.cut();
-    let ended = match timeout(DYING, init.ended()).await {
-        Ok(ended) => ended,
-        Err(_) => {
-            slot.stop_giving_way();
-            init.ended().await
-        }
-    };
+    let ended = slot.giving_way_for_a_while(init.ended()).await;
     let reaped = ended.map_err(|error| host("reap the sandbox's init", &error))?;
     Ok(Duration::from_micros(reaped.cpu_us))
 }
@@ -206,7 +198,7 @@ pub(crate) async fn supervise(
                 }
             },
             never = witness.listen() => match never {},
-            () = tokio::time::sleep(DYING), if lifeline.is_cut() => slot.stop_giving_way(),
+            () = tokio::time::sleep(PATIENCE), if lifeline.is_cut() => slot.stop_giving_way(),
         }
         lifeline.cut();
     };
@@ -366,13 +358,4 @@ impl Watch<'_> {
         }
         Ok((sample.cpu >= self.limits.cpu).then_some(Limit::Cpu))
     }
-}
-
-fn processors() -> u32 {
-    use std::sync::OnceLock;
-    static COUNT: OnceLock<u32> = OnceLock::new();
-    *COUNT.get_or_init(|| {
-        std::thread::available_parallelism()
-            .map_or(1, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
-    })
 }

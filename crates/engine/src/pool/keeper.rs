@@ -76,7 +76,7 @@ async fn keep(pools: Weak<Pools>) {
 
 /// Makes one child for a pool that counts it as being made. A failure was logged; the pool rests before the next try.
 async fn refill(pools: Arc<Pools>, pool: Arc<Pool>) {
-    match pools.make(&pool, &pools.settings.limits.defaults).await {
+    match pools.make_ahead(&pool).await {
         Ok(child) => {
             pool.metrics.refills.add();
             if let Some(homeless) = pool.keep(child) {
