@@ -35,7 +35,7 @@ use crate::supervise::{Observed, Remains, supervise};
 const EVENT_BUFFER: usize = 64;
 /// Longest wait for a free slot.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Longest wait for whoever reads the events to have had them all.
+/// Longest wait for whoever reads the events to have had the last one.
 const LONGEST_ANSWER: Duration = Duration::from_millis(20);
 /// From then on until an answer is written.
 const WRITING: Duration = Duration::from_millis(1);
@@ -414,10 +414,11 @@ impl Inner {
         // Nobody who waits has to wait for the sweeping, unless there is much of it.
         let _sweep = self.sweeps.acquire().await;
         drop(permit);
-        if pool.is_stocked() {
+        if pool.is_stocked() && self.sweeps.available_permits() >= SWEEPS as usize / 2 {
             answered(events).await;
         } else {
             // Whoever comes next would wait for all that is put off.
+            drop(events);
             tokio::task::yield_now().await;
         }
         drop(running);

@@ -187,6 +187,7 @@ impl Execution {
                 Event::Failed(error) => Ending::Failed(error),
             };
             let Some(hold) = self.look.take().and_then(|look| look(ending)) else {
+                self.events.close();
                 return Some(event);
             };
             self.held = Some((event, hold));
@@ -194,6 +195,8 @@ impl Execution {
         let (_, hold) = self.held.as_mut()?;
         let told = hold.await;
         let (event, _) = self.held.take()?;
+        // Its supervisor waits for that before it sweeps.
+        self.events.close();
         Some(told.map_or_else(Event::Failed, |()| event))
     }
 

@@ -26,7 +26,7 @@ use crate::limits::{LimitPolicy, Limits};
 use crate::metrics::{ForkKind, Gauge, GaugeGuard, PoolMetrics, PoolStatus};
 use crate::pace::processors;
 use crate::preload::Preload;
-use crate::slot::Slot;
+use crate::slot::{BRIEF, Slot};
 use crate::spawner::{Launch, Spawner, host};
 use crate::zygote::Zygote;
 
@@ -70,19 +70,20 @@ pub(crate) struct Pools {
     free: FreeSlots,
     settings: PoolSettings,
     wake: Arc<Notify>,
-    /// Executions that have a child and no answer yet.
+    /// Executions that have a child, and their sandboxes until the sweep begins.
     running: Gauge,
 }
 
 /// Counts an execution among those that run, and wakes the keeper at its end.
 #[derive(Debug)]
 pub(crate) struct Running<'a> {
-    _gauge: GaugeGuard<'a>,
+    gauge: Option<GaugeGuard<'a>>,
     wake: &'a Notify,
 }
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        self.gauge.take();
         self.wake.notify_one();
     }
 }
@@ -170,7 +171,7 @@ impl Pools {
         gives_way: bool,
     ) -> Result<(Child, Running<'_>), ExecutionError> {
         let running = Running {
-            _gauge: self.running.up(),
+            gauge: Some(self.running.up()),
             wake: &self.wake,
         };
         self.child(pool, limits, gives_way)
@@ -233,9 +234,9 @@ impl Pools {
     }
 
     /// Makes what nobody waits for give way to executions and their answers. Where these take every
-    /// processor it would get none, and be missed soon.
+    /// processor it would get none, and be missed soon; and without pools nothing else will run.
     pub(crate) fn let_give_way(&self, slot: &Slot) {
-        if self.running.read() < processors() as usize {
+        if self.settings.bytes > 0 && self.running.read() < processors() as usize {
             slot.give_way();
         }
     }
@@ -295,7 +296,7 @@ impl Pools {
         origin.forks.fetch_add(1, Ordering::Relaxed);
         let most = &self.settings.limits.maxima;
         let making = lease::ready(&self.spawner, &origin.zygote, slot, limits, most);
-        slot.giving_way_for_a_while(making).await
+        slot.giving_way_for(BRIEF, making).await
     }
 
     /// The zygote of a preload, launched if there is none that works.
@@ -472,7 +473,8 @@ impl Pool {
         self.ready.lock().map_or(0, |ready| ready.len())
     }
 
-    /// Whether more wait than are made while executions run: then nothing is urgent after one.
+    /// Whether more wait than a low stock, up to which children are made even while one runs: then
+    /// nothing is urgent after it.
     pub(crate) fn is_stocked(&self) -> bool {
         self.waiting() > LOW_STOCK
     }

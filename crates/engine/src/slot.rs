@@ -14,8 +14,10 @@ use crate::spawner::NewSlot;
 /// Memory a dead execution may leave charged (page cache) before its slot is emptied first.
 const DIRTY_BYTES: u64 = 8 << 20;
 
-/// How long processes that give way may take for what has to be done soon.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a killed tree that gives way may take to die before it gives way no longer.
+pub(crate) const DYING: Duration = Duration::from_millis(250);
+/// The same for what takes a few milliseconds: a child that is made ahead, a sandbox that is swept.
+pub(crate) const BRIEF: Duration = Duration::from_millis(20);
 
 /// Processes of ours beside a program's own: the holder of its memory (`sandbox::confine`).
 const HOLDERS: u64 = 1;
@@ -171,9 +173,13 @@ impl Slot {
 
     /// Waits for what its processes do while they give way: if that takes long, they give way no
     /// longer. On a busy host they might never end, and meanwhile hold locks of the kernel.
-    pub(crate) async fn giving_way_for_a_while<T>(&self, work: impl Future<Output = T>) -> T {
+    pub(crate) async fn giving_way_for<T>(
+        &self,
+        patience: Duration,
+        work: impl Future<Output = T>,
+    ) -> T {
         tokio::pin!(work);
-        match tokio::time::timeout(PATIENCE, &mut work).await {
+        match tokio::time::timeout(patience, &mut work).await {
             Ok(done) => done,
             Err(_) => {
                 self.stop_giving_way();

@@ -25,7 +25,7 @@ use crate::pace::{Pace, YOUNG_CPU, processors};
 use crate::process::Watched;
 use crate::request::ExecutionRequest;
 use crate::sampler::{Sampler, Tree};
-use crate::slot::{Counters, PATIENCE, Slot};
+use crate::slot::{BRIEF, Counters, DYING, Slot};
 use crate::spawner::host;
 use crate::streams::{Flood, read_output, read_report};
 use crate::witness::Witness;
@@ -96,7 +96,7 @@ impl Remains {
     /// Waits until nothing at all is left.
     pub(crate) async fn gone(mut self, slot: &Slot) {
         // It can only fail to be reaped if somebody else has reaped it.
-        let _ = self.end_tree(slot).await;
+        let _ = slot.giving_way_for(BRIEF, self.end_tree(slot)).await;
         let Self { mounts, output, .. } = self;
         drop(output);
         mounts.gone().await;
@@ -112,7 +112,7 @@ async fn end_tree(
         return Ok(Duration::ZERO);
     };
     lifeline.cut();
-    let ended = slot.giving_way_for_a_while(init.ended()).await;
+    let ended = slot.giving_way_for(DYING, init.ended()).await;
     let reaped = ended.map_err(|error| host("reap the sandbox's init", &error))?;
     Ok(Duration::from_micros(reaped.cpu_us))
 }
@@ -198,7 +198,7 @@ pub(crate) async fn supervise(
                 }
             },
             never = witness.listen() => match never {},
-            () = tokio::time::sleep(PATIENCE), if lifeline.is_cut() => slot.stop_giving_way(),
+            () = tokio::time::sleep(DYING), if lifeline.is_cut() => slot.stop_giving_way(),
         }
         lifeline.cut();
     };

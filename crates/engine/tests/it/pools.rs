@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{Event, ExecutionRequest, PoolStatus};
+use engine::{ExecutionRequest, PoolStatus};
 
 use crate::support::{Bench, bench, stdout};
 
@@ -67,10 +67,8 @@ async fn what_waits_for_the_answer_does_not_wait_for_ever() {
     let bench = bench().await;
     bench.engine.warm().await.unwrap();
     let full = filled(&bench).await;
-    let request = program("print(1)", false);
-    let mut execution = bench.engine.execute(request).await.unwrap();
-    while !matches!(execution.next().await, Some(Event::Finished(_))) {}
-    // Its reader stays, and all the same its sandbox is swept and the next child is made.
+    // Nobody takes its last event, and all the same its sandbox is swept and the next child is made.
+    let unread = bench.engine.execute(program("print(1)", false)).await;
     let refilled = async {
         while bare(&bench).refills == full.refills {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -78,5 +76,5 @@ async fn what_waits_for_the_answer_does_not_wait_for_ever() {
     };
     let refilled = tokio::time::timeout(Duration::from_secs(20), refilled).await;
     assert!(refilled.is_ok() && filled(&bench).await.ready == full.ready);
-    drop(execution);
+    drop(unread);
 }

@@ -14,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engine::{Engine, Environment, EnvironmentLease, InUse, Interpreter};
 use uuid::Uuid;
@@ -40,6 +40,9 @@ const MOST_BUILDS: usize = 16;
 const MOST_SOURCES: usize = 32;
 /// Uses are written down when the last time that they were is longer ago.
 const USE_GRAIN_MS: u64 = 60_000;
+/// How long to wait for an environment's last sandbox to be swept, and how often.
+const SWEEPING: Duration = Duration::from_millis(20);
+const SWEEPING_TRIES: usize = 10;
 
 /// The environments of one folder. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -398,7 +401,16 @@ impl ManagedEnvironments {
             return Ok(false);
         }
         if let Some(engine) = inner.engine.get() {
-            engine.forget(digest).await?;
+            let mut forgotten = engine.forget(digest).await;
+            // The sandbox of an execution that was answered just now is still to be swept.
+            for _ in 0..SWEEPING_TRIES {
+                if forgotten.is_ok() {
+                    break;
+                }
+                tokio::time::sleep(SWEEPING).await;
+                forgotten = engine.forget(digest).await;
+            }
+            forgotten?;
         }
         inner.known().remove(digest);
         let tree = inner.requested.tree(digest);

@@ -27,6 +27,8 @@ use crate::error::Failure;
 
 const EXECUTIONS: &str = "/v1/executions";
 const VALIDATE: &str = "/v1/validate";
+/// From here on JSON is read and written aside: some hundred microseconds.
+const MANY_BYTES: usize = 64 * 1024;
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The routes of this dialect.
@@ -57,8 +59,8 @@ async fn execute(
     body: Body,
 ) -> Result<Response, Failure> {
     let (bytes, budget) = read_body(&app, &headers, body).await?;
-    let request = convert::request(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()))?;
-    drop(bytes);
+    let request = aside(bytes.len(), move || convert::request(&bytes)).await;
+    let request = request.map_err(|bad| Failure::bad_request(bad.to_string()))?;
     run(&app, peer, &caller, &headers, (request, budget)).await
 }
 
@@ -88,7 +90,15 @@ pub(super) async fn run(
     loop {
         match running.next().await {
             Event::Started | Event::Output(..) => {}
-            Event::Finished(ended) => return Ok(Json(report::body(*ended)).into_response()),
+            Event::Finished(ended) => {
+                let texts = [&ended.stdout, &ended.stderr];
+                let size = texts
+                    .iter()
+                    .map(|text| text.head.len() + text.tail.len())
+                    .sum();
+                let answer = move || Json(report::body(*ended)).into_response();
+                return Ok(aside(size, answer).await);
+            }
             Event::Failed(error) => {
                 return Err(Failure::execution(&error, Some(running.id()), detail));
             }
@@ -104,13 +114,25 @@ async fn validate(
     body: Body,
 ) -> Result<Response, Failure> {
     let (bytes, budget) = read_body(&app, &headers, body).await?;
-    let asked = convert::validation(&bytes).map_err(|bad| Failure::bad_request(bad.to_string()));
-    drop(bytes);
-    let (source, level) = asked?;
+    let asked = aside(bytes.len(), move || convert::validation(&bytes)).await;
+    let (source, level) = asked.map_err(|bad| Failure::bad_request(bad.to_string()))?;
     let judged = app.executor.validate(&source, level).await;
     drop(budget);
     let judged = judged.map_err(|error| Failure::execution(&error, None, peer == Peer::Owner))?;
     Ok(Json(report::validated(judged)).into_response())
+}
+
+/// Does what takes as long as `bytes` are many; with many on a thread of its own, since this one has
+/// other callers and their limits to look after.
+pub(super) async fn aside<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes < MANY_BYTES {
+        return work();
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
 }
 
 /// The whole body, and its share of the memory that all waiting bodies may take.

@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use stepflow_python::{ToolError, ToolService};
 
 use super::convert::BadField;
-use super::routes::{read_body, run};
+use super::routes::{aside, read_body, run};
 use crate::admission::Caller;
 use crate::app::App;
 use crate::auth::Peer;
@@ -58,8 +58,8 @@ async fn add(
 ) -> Result<Response, Failure> {
     let service = service(&app)?;
     let (bytes, budget) = read_body(&app, &headers, body).await?;
-    let order = convert::order(&bytes).map_err(bad)?;
-    drop(bytes);
+    let order = aside(bytes.len(), move || convert::order(&bytes)).await;
+    let order = order.map_err(bad)?;
     let added = service.add(order).await;
     drop(budget);
     let body = convert::tool(added.map_err(failure)?);
@@ -95,10 +95,12 @@ async fn call(
     let Path((name, function)) = path.map_err(|_| Failure::not_found())?;
     let service = service(&app)?;
     let (bytes, budget) = read_body(&app, &headers, body).await?;
-    let arguments = convert::arguments(&bytes).map_err(bad)?;
-    drop(bytes);
+    let size = bytes.len();
+    let arguments = aside(size, move || convert::arguments(&bytes)).await;
+    let arguments = arguments.map_err(bad)?;
     let tool = service.find(&name).await.map_err(failure)?;
-    let request = tool.call(&function, arguments).map_err(failure)?;
+    let request = aside(size, move || tool.call(&function, arguments)).await;
+    let request = request.map_err(failure)?;
     run(&app, peer, &caller, &headers, (request, budget)).await
 }
 
