@@ -9,31 +9,29 @@ mod demand;
 mod family;
 mod free;
 mod keeper;
+mod waiting;
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use self::demand::Demand;
 use self::free::FreeSlots;
-use crate::environment::Environment;
 use crate::error::ExecutionError;
 use crate::lease::{self, Ready};
 use crate::limits::{LimitPolicy, Limits};
-use crate::metrics::{ForkKind, Gauge, GaugeGuard, PoolMetrics, PoolStatus};
+use crate::metrics::{ForkKind, Gauge, GaugeGuard, PoolStatus};
 use crate::pace::processors;
-use crate::preload::Preload;
 use crate::slot::{BRIEF, Slot};
-use crate::spawner::{Launch, Spawner, host};
+use crate::spawner::{Spawner, host};
 use crate::zygote::Zygote;
 
 use self::family::Families;
 pub(crate) use self::family::Family;
 pub use self::family::{InUse, Lease};
 pub(crate) use self::keeper::Keeper;
+pub(crate) use self::waiting::Pool;
 
 /// Forks after which a zygote is replaced: its children share one hash seed.
 const MOST_FORKS: u64 = 50_000;
@@ -86,27 +84,6 @@ impl Drop for Running<'_> {
         self.gauge.take();
         self.wake.notify_one();
     }
-}
-
-/// The children of one environment and preload.
-#[derive(Debug)]
-pub(crate) struct Pool {
-    pub(crate) preload: Preload,
-    launch: Launch,
-    environment: String,
-    zygote: tokio::sync::Mutex<Option<Arc<Origin>>>,
-    ready: Mutex<VecDeque<Child>>,
-    demand: Mutex<Demand>,
-    child_bytes: AtomicU64,
-    /// Whether its zygote was ever ready: nothing waits for a preload nobody has warmed.
-    warmed: AtomicBool,
-    /// Children that are being made.
-    making: Gauge,
-    /// Not refilled before this moment.
-    rests_until: Mutex<Option<Instant>>,
-    /// Whether nothing may wait in it any more.
-    closed: AtomicBool,
-    metrics: PoolMetrics,
 }
 
 /// A zygote and how much it has done.
@@ -439,68 +416,6 @@ impl Pools {
             .collect();
         let shares = demand::shares(&wishes, self.settings.children, self.settings.bytes);
         pools.into_iter().zip(shares).collect()
-    }
-}
-
-impl Pool {
-    pub(crate) fn new(preload: Preload, environment: &Environment, launch: Launch) -> Self {
-        Self {
-            preload,
-            launch,
-            environment: environment.digest.clone(),
-            zygote: tokio::sync::Mutex::default(),
-            ready: Mutex::default(),
-            demand: Mutex::default(),
-            child_bytes: AtomicU64::new(GUESSED_CHILD_BYTES),
-            warmed: AtomicBool::new(false),
-            making: Gauge::default(),
-            rests_until: Mutex::default(),
-            closed: AtomicBool::new(false),
-            metrics: PoolMetrics::default(),
-        }
-    }
-
-    /// Lets nothing wait here any more; returns what did.
-    fn close(&self) -> VecDeque<Child> {
-        let Ok(mut ready) = self.ready.lock() else {
-            return VecDeque::new();
-        };
-        self.closed.store(true, Ordering::Relaxed);
-        std::mem::take(&mut *ready)
-    }
-
-    fn waiting(&self) -> usize {
-        self.ready.lock().map_or(0, |ready| ready.len())
-    }
-
-    /// Whether more wait than a low stock, up to which children are made even while one runs: then
-    /// nothing is urgent after it.
-    pub(crate) fn is_stocked(&self) -> bool {
-        self.waiting() > LOW_STOCK
-    }
-
-    fn may_refill(&self, now: Instant) -> bool {
-        let rests = self.rests_until.lock().ok().and_then(|until| *until);
-        self.warmed.load(Ordering::Relaxed) && rests.is_none_or(|until| until <= now)
-    }
-
-    fn rest_until(&self, moment: Instant) {
-        if let Ok(mut until) = self.rests_until.lock() {
-            *until = Some(moment);
-        }
-    }
-
-    fn note_lease(&self) {
-        if let Ok(mut demand) = self.demand.lock() {
-            demand.note(Instant::now());
-        }
-    }
-
-    /// How many children its callers would like to find waiting.
-    fn wish(&self) -> usize {
-        self.demand
-            .lock()
-            .map_or(0, |mut demand| demand.wish(Instant::now()))
     }
 }
 

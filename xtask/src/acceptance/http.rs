@@ -122,7 +122,7 @@ pub(crate) fn run(root: &Path, size: Size) -> Result<Tally> {
         let ran = block(&mut target);
         target.judge(&format!("block {name}, once before"), ran);
     }
-    let base = tree::footprint_at_rest(server.pid())?;
+    let base = tree::footprint_at_rest(&server)?;
     let state = listing();
     for (name, block) in BLOCKS {
         let since = Instant::now();

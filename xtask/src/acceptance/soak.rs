@@ -60,7 +60,7 @@ pub(super) fn run(root: &Path, mode: Mode) -> Result<()> {
 /// What the server uses once nothing waits for another burst.
 fn forgotten(server: &Server) -> Result<Footprint> {
     std::thread::sleep(REMEMBERED);
-    tree::footprint_at_rest(server.pid())
+    tree::footprint_at_rest(server)
 }
 
 /// What a server at rest uses more of than before.

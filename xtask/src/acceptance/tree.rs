@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
-use crate::serve::{random, signal};
+use crate::http::Endpoint;
+use crate::serve::{Server, random, signal};
 
 /// What can be killed.
 pub(crate) const VICTIMS: [&str; 5] = ["child", "zygote", "init", "spawner", "server"];
@@ -62,8 +64,28 @@ pub(crate) fn kill(server: u32, victim: &str) -> Result<String> {
     Ok(format!("the {victim}, pid {pid}"))
 }
 
+/// Longest wait for full pools.
+const FILLING: Duration = Duration::from_secs(30);
+
+/// Waits until as many children wait in each pool as should.
+fn await_full_pools(server: &Endpoint) -> Result<()> {
+    let deadline = Instant::now() + FILLING;
+    loop {
+        let pools = server.get("/v1/pools")?.json()?;
+        let pools = pools.as_array().context("no list of pools")?;
+        let lacks = |pool: &&Value| pool["ready"].as_u64() < pool["wanted"].as_u64();
+        let Some(lacking) = pools.iter().find(lacks) else {
+            return Ok(());
+        };
+        ensure!(Instant::now() < deadline, "not filled up: {lacking}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// What the server uses once it is at rest: what ended executions leave goes away by itself.
-pub(crate) fn footprint_at_rest(server: u32) -> Result<Footprint> {
+pub(crate) fn footprint_at_rest(server: &Server) -> Result<Footprint> {
+    await_full_pools(&server.endpoint)?;
+    let server = server.pid();
     let mut least = footprint(server)?;
     for _ in 0..50 {
         std::thread::sleep(Duration::from_millis(100));
