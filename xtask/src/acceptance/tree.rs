@@ -73,7 +73,10 @@ fn await_full_pools(server: &Endpoint) -> Result<()> {
     loop {
         let pools = server.get("/v1/pools")?.json()?;
         let pools = pools.as_array().context("no list of pools")?;
-        let lacks = |pool: &&Value| pool["ready"].as_u64() < pool["wanted"].as_u64();
+        // Nothing waits for a preload that nobody has warmed.
+        let is_warm = |pool: &Value| pool["zygotes"].as_u64() > Some(0);
+        let lacks =
+            |pool: &&Value| is_warm(pool) && pool["ready"].as_u64() < pool["wanted"].as_u64();
         let Some(lacking) = pools.iter().find(lacks) else {
             return Ok(());
         };
